@@ -1,0 +1,194 @@
+"""Build the data of a competition: image pool in, `public/` and `private/` out.
+
+    public/   starter_notebook.ipynb, train/, val/, train.zip, val.zip, manifest.json      handed out as it is
+    private/  test_a/, test_b/, train_truth.csv, manifest.json                             stays with the organizer
+
+Each kind of chance (which images, which labels flip, order, file names) has a random stream of its own, so that changing
+one leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from competition.errors import DataError, SourceError
+from competition.manifest import MANIFEST_FILE, PRIVATE_SPLITS, PUBLIC_SPLITS, split_sha256
+from competition.noise import NoiseRates, noisy_labels
+from competition.notebook import NOTEBOOK_FILE, starter_text
+from competition.pool import Pool
+from competition.profiles import CLEAN_PRIOR, Profile
+from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
+from competition.task.data import TaskDataset
+
+LABEL_COLUMNS = ("file", "label")
+TRUTH_FILE = "train_truth.csv"
+TRUTH_COLUMNS = ("file", "clean_label", "noisy_label")
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split before it is written.
+
+    Attributes:
+        rows: int64 [N], the images' places in the pool, in the order of the labels file.
+        names: file names, opaque.
+        clean, labels: int64 [N], true labels and those written out.
+    """
+
+    rows: npt.NDArray[np.int64]
+    names: list[str]
+    clean: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+
+def draw_rows(pool: Pool, profile: Profile, generator: np.random.Generator) -> dict[str, npt.NDArray[np.int64]]:
+    """Draw the pool rows of every split, none twice, with a share of `CLEAN_PRIOR` of class 1 in each.
+
+    Raises:
+        SourceError: the pool has too few images of a class for the profile.
+    """
+    drawn: dict[str, list[npt.NDArray[np.int64]]] = {split: [] for split in profile.sizes()}
+    for label in (1, 0):
+        counts = {}
+        for split, size in profile.sizes().items():
+            ones = round(CLEAN_PRIOR * size)
+            counts[split] = ones if label == 1 else size - ones
+        groups = [profile.sizes().keys()] if pool.for_test is None else [PUBLIC_SPLITS, PRIVATE_SPLITS]
+        for group in groups:
+            allowed = pool.labels == label
+            if pool.for_test is not None:
+                allowed &= pool.for_test == (group == PRIVATE_SPLITS)
+            rows = generator.permutation(np.flatnonzero(allowed))
+            needed = sum(counts[split] for split in group)
+            if len(rows) < needed:
+                raise SourceError(
+                    f"too few images of class {label}: profile '{profile.name}' needs {needed:,} for "
+                    f"{', '.join(group)}, the source has {len(rows):,}; add images or choose a smaller --profile"
+                )
+            for split in group:
+                drawn[split].append(rows[: counts[split]])
+                rows = rows[counts[split] :]
+    return {split: np.concatenate(parts) for split, parts in drawn.items()}
+
+
+def draw_splits(pool: Pool, profile: Profile, noise: NoiseRates, seed: int) -> dict[str, Split]:
+    """Decide everything that chance decides: images, order, names and noisy labels of every split."""
+    streams = np.random.SeedSequence(seed).spawn(4)
+    choice, flips, order, naming = (np.random.default_rng(stream) for stream in streams)
+    difficulty = pool.difficulty if pool.difficulty is not None else np.zeros(len(pool.labels), dtype=np.float32)
+    splits = {}
+    for split, drawn in draw_rows(pool, profile, choice).items():
+        rows = order.permutation(drawn)
+        names = [f"{naming.bytes(8).hex()}.png" for _ in rows]
+        clean = pool.labels[rows]
+        labels = noisy_labels(clean, difficulty[rows], noise, flips) if split == "train" else clean
+        splits[split] = Split(rows, names, clean, labels)
+    return splits
+
+
+def check_leaks(pool: Pool, splits: dict[str, Split]) -> None:
+    """Refuse a build in which one image's pixels stand in two splits.
+
+    Raises:
+        SourceError: some do; the message names them.
+    """
+    seen: dict[bytes, tuple[str, int]] = {}
+    for name, split in splits.items():
+        for row in split.rows:
+            pixels = hashlib.sha256(pool.images[row].tobytes()).digest()
+            other, other_row = seen.setdefault(pixels, (name, int(row)))
+            if other != name:
+                raise SourceError(
+                    f"the same picture would stand in {other} and in {name}: {pool.origins[other_row]} and "
+                    f"{pool.origins[row]}; remove one of them from the source"
+                )
+
+
+def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    """Write a CSV file with a header line."""
+    with open(path, "w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_split(pool: Pool, split: Split, folder: Path) -> dict[str, Any]:
+    """Write one split's images and labels; return its manifest entry."""
+    (folder / IMAGES_DIR).mkdir(parents=True)
+    for row, name in zip(split.rows, split.names, strict=True):
+        Image.fromarray(pool.images[row]).save(folder / IMAGES_DIR / name)
+    write_csv(folder / TASK_DATASET_LABELS_FILE, LABEL_COLUMNS, zip(split.names, split.labels.tolist(), strict=True))
+    zeros, ones = np.bincount(split.labels, minlength=2).tolist()
+    return {"images": len(split.rows), "labels": {"0": zeros, "1": ones}, "sha256": split_sha256(TaskDataset(folder))}
+
+
+def write_zip(folder: Path) -> None:
+    """Pack `folder` into a zip beside it, byte for byte the same for the same files."""
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for path in [folder / TASK_DATASET_LABELS_FILE, *sorted((folder / IMAGES_DIR).iterdir())]:
+            member = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), ZIP_TIME)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, path.read_bytes())
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write `folder`'s manifest."""
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def build_data(pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: Path) -> dict[str, Any]:
+    """Build the whole data folder `out`; return the private manifest (counts, noise, seed, checksums of all splits).
+
+    Everything is written beside `out` and moved there in one step, so an interrupted build leaves no half data folder.
+
+    Raises:
+        DataError: `out` exists already.
+        SourceError: the pool does not fit the profile, or would leak an image.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists already: delete it, or choose another folder with --out")
+    splits = draw_splits(pool, profile, noise, seed)
+    check_leaks(pool, splits)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        root = Path(scratch) / "data"
+        public, private = root / "public", root / "private"
+        entries = {
+            name: write_split(pool, split, (public if name in PUBLIC_SPLITS else private) / name)
+            for name, split in splits.items()
+        }
+        train = splits["train"]
+        truth = zip(train.names, train.clean.tolist(), train.labels.tolist(), strict=True)
+        write_csv(private / TRUTH_FILE, TRUTH_COLUMNS, truth)
+        for name in PUBLIC_SPLITS:
+            write_zip(public / name)
+        (public / NOTEBOOK_FILE).write_text(starter_text(), encoding="utf-8")
+        shared = {"profile": profile.name, "image_size": list(pool.images.shape[1:])}
+        manifest = {
+            **shared,
+            "seed": str(seed),
+            "source": pool.name,
+            "clean_prior": CLEAN_PRIOR,
+            "transition_matrix": noise.transition_matrix(),
+            "difficulty_spread": [noise.spread_0, noise.spread_1] if pool.difficulty is not None else [0.0, 0.0],
+            "flipped": int((train.clean != train.labels).sum()),
+            "splits": entries,
+        }
+        write_manifest(private, manifest)
+        write_manifest(public, {**shared, "splits": {name: entries[name] for name in PUBLIC_SPLITS}})
+        shutil.move(root, out)
+    return manifest

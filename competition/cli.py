@@ -1,0 +1,141 @@
+"""The command line of the task: ``competition build-data``, ``build-notebook``, ``package``."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from competition.build import build_data
+from competition.errors import CellError, CompetitionError
+from competition.notebook import (
+    NOTEBOOK_FILE,
+    build_notebook,
+    graft,
+    notebook_text,
+    source_text,
+)
+from competition.pool import fashion_pool, folder_pool
+from competition.profiles import NOISE, PROFILES
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+USAGE_ERROR = 2
+FAILED = 1
+
+Source = StrEnum("Source", ["fashion", "folder"])
+ProfileName = StrEnum("ProfileName", list(PROFILES))
+
+
+@contextmanager
+def errors_to_status() -> Iterator[None]:
+    """Print a `CompetitionError`'s message instead of a traceback, and exit with status 1."""
+    try:
+        yield
+    except CompetitionError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def usage_error(message: str) -> typer.BadParameter:
+    """Make the error for options that do not go together (exit status 2)."""
+    return typer.BadParameter(message)
+
+
+@app.command("build-data")
+def build_data_command(
+    source: Annotated[Source, typer.Option(help="The embedded Fashion-MNIST pool, or a folder of your own.")] = Source.fashion,
+    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.full,
+    seed: Annotated[int | None, typer.Option(min=0, help="Practice and CI only. Default: a secret one.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data"),
+    images: Annotated[Path | None, typer.Option(help="With --source folder: the folder of images.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="With --source folder: CSV with columns file, label[, difficulty].")] = None,
+    size: Annotated[int | None, typer.Option(min=8, max=512, help="With --source folder: resize to SIZE x SIZE.")] = None,
+) -> None:
+    """Build the data: public/ to hand out, private/ to keep."""
+    if source is Source.folder and (images is None or labels is None):
+        raise usage_error("--source folder needs --images FOLDER and --labels CSV")
+    if source is Source.fashion and (images or labels or size):
+        raise usage_error("--images, --labels and --size go with --source folder")
+    if seed is not None:
+        typer.echo(
+            f"warning: --seed {seed} is for practice and CI: whoever knows it can rebuild the secret answers", err=True
+        )
+    with errors_to_status():
+        pool = folder_pool(images, labels, size) if images and labels else fashion_pool()
+        if pool.difficulty is None:
+            typer.echo("note: the CSV has no column 'difficulty', so within a class every image flips equally often")
+        manifest = build_data(pool, PROFILES[profile], NOISE, secrets.randbits(128) if seed is None else seed, out)
+    table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {profile}, source {source}")
+    for name, entry in manifest["splits"].items():
+        table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")
+    Console().print(table)
+    typer.echo(f"{manifest['flipped']:,} training labels are wrong. Hand out {out}/public as it is; keep {out}/private.")
+    if source is Source.fashion:
+        typer.echo("The embedded pool is public: good for practice; a ranked contest needs unpublished images.")
+
+
+@app.command("build-notebook")
+def build_notebook_command(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file differs.")] = False,
+    train_id: Annotated[str | None, typer.Option(help="Google Drive id of your train.zip.")] = None,
+    val_id: Annotated[str | None, typer.Option(help="Google Drive id of your val.zip.")] = None,
+    data: Annotated[Path, typer.Option(help="With ids: the built data, for its zips' checksums.")] = Path("data"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The notebook's file.")] = Path(NOTEBOOK_FILE),
+) -> None:
+    """Build the starter notebook from its sources."""
+    if (train_id is None) != (val_id is None):
+        raise usage_error("--train-id and --val-id go together")
+    with errors_to_status():
+        source = None
+        if train_id is not None and val_id is not None:
+            source = source_text(train_id, val_id, *(zip_sha256(data / "public" / f"{n}.zip") for n in ("train", "val")))
+        text = notebook_text(build_notebook(source))
+        if not check:
+            output.write_text(text, encoding="utf-8")
+            typer.echo(f"wrote {output}")
+            return
+        if not output.is_file():
+            raise CellError(f"{output}: no such file; write it with 'competition build-notebook'")
+        committed = output.read_text(encoding="utf-8")
+    if committed == text:
+        typer.echo(f"{output} is up to date")
+        return
+    difference = difflib.unified_diff(committed.splitlines(), text.splitlines(), str(output), "a fresh build", lineterm="", n=1)
+    typer.echo("\n".join(list(difference)[:40]), err=True)
+    typer.echo(f"error: {output} differs from a fresh build; run 'competition build-notebook' and commit it", err=True)
+    raise typer.Exit(1)
+
+
+def zip_sha256(path: Path) -> str:
+    """Return a file's sha256, or raise `CellError` where it is missing."""
+    if not path.is_file():
+        raise CellError(f"{path}: no such file; --data must name the built data whose zips you uploaded")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@app.command()
+def package(
+    cell: Annotated[Path, typer.Argument(metavar="CELL.py", help="A file with the solution cell's content.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: CELL.ipynb here.")] = None,
+) -> None:
+    """Graft a solution file into the starter notebook."""
+    with errors_to_status():
+        try:
+            solution = cell.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CellError(f"{cell} cannot be read: {error}") from None
+        path = output or Path(f"{cell.stem}.ipynb")
+        path.write_text(notebook_text(graft(solution)), encoding="utf-8")
+    typer.echo(f"wrote {path}")
+
+

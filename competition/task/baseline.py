@@ -1,0 +1,10 @@
+"""The example that a participant starts from."""
+
+# LOCKED CELL [baseline]: edits here change nothing, the grader runs its own copy of this cell.
+import torch
+
+
+def default_select_indices(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Select every sample of the batch for both models: trust all labels."""
+    everything = torch.arange(len(targets))
+    return [everything, everything]

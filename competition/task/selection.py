@@ -1,0 +1,77 @@
+"""What a selection function may return, and the one way of calling it."""
+
+from competition.task.reproducibility import isolated_random_state
+
+# LOCKED CELL [selection]: edits here change nothing, the grader runs its own copy of this cell.
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+SelectIndices = Callable[[torch.Tensor, list[torch.Tensor]], Any]
+MAX_REPEATS = 4  # a selection may be at most this many times as long as its batch
+
+
+class PresentationError(Exception):
+    """The selection function returned something that is not a pair of index lists."""
+
+
+def normalise_indices(returned: Any, batch_size: int, model: int) -> torch.Tensor:
+    """Turn one model's selection into int64 indices on the CPU.
+
+    Accepts a tensor, an array or a list of integers in [0, batch_size), in any order, repeats allowed; a boolean mask
+    of length batch_size; anything of length zero. Raises `PresentationError` on everything else.
+    """
+    expected = f"expected a 1-D list, array or tensor of integers from 0 to {batch_size - 1}, or a boolean mask of length {batch_size}"
+    complaint = f"your_select_indices: the selection for model {model} "
+    try:
+        array = returned.detach().cpu().numpy() if isinstance(returned, torch.Tensor) else np.asarray(returned)
+    except Exception as error:
+        raise PresentationError(f"{complaint}is a {type(returned).__name__} ({error}); {expected}") from None
+    if array.ndim != 1:
+        shown = type(returned).__name__ if array.ndim == 0 else f"{type(returned).__name__} of shape {array.shape}"
+        raise PresentationError(f"{complaint}is a {shown}; {expected}")
+    if len(array) == 0:
+        return torch.empty(0, dtype=torch.int64)
+    if array.dtype == np.bool_:
+        if len(array) != batch_size:
+            raise PresentationError(f"{complaint}is a boolean mask of length {len(array)}; {expected}")
+        array = np.flatnonzero(array)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise PresentationError(f"{complaint}has values of type {array.dtype}; {expected}")
+    if len(array) > MAX_REPEATS * batch_size:
+        raise PresentationError(
+            f"{complaint}has {len(array)} indices; at most {MAX_REPEATS} x the batch size = {MAX_REPEATS * batch_size}"
+        )
+    outside = array[(array < 0) | (array >= batch_size)]
+    if len(outside):
+        raise PresentationError(f"{complaint}holds the index {outside[0]}; {expected}")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def normalise_selection(returned: Any, batch_size: int) -> list[torch.Tensor]:
+    """Turn what `your_select_indices` returned into two int64 index tensors, or raise `PresentationError`."""
+    try:
+        first, second = returned
+    except Exception:
+        raise PresentationError(
+            f"your_select_indices returned a {type(returned).__name__}; "
+            "expected two selections: [indices for model 1, indices for model 2]"
+        ) from None
+    return [normalise_indices(first, batch_size, 1), normalise_indices(second, batch_size, 2)]
+
+
+def call_select_indices(
+    select_indices: SelectIndices, targets: torch.Tensor, losses: list[torch.Tensor], *, seed: int, call: int
+) -> list[torch.Tensor]:
+    """Call `select_indices` on copies, in a random state of its own, and return two int64 index tensors.
+
+    Args:
+        targets: int64 [B], the batch's labels, on the CPU.
+        losses: two float32 [B], each model's cross-entropy per sample, on the CPU.
+        seed: the training's seed; together with `call`, the number of the batch since its start, it seeds the call.
+    """
+    with isolated_random_state(seed, call):
+        returned = select_indices(targets.clone(), [loss.clone() for loss in losses])
+        return normalise_selection(returned, len(targets))

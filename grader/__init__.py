@@ -1,0 +1,1 @@
+"""From an untrusted notebook to a trusted score."""

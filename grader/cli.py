@@ -1,0 +1,214 @@
+"""The command line of the grader: ``grader check``, ``grade``, ``regrade``, ``validate``.
+
+Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from competition.task.constants import SEED
+from grader.grading import Settings, grade
+from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
+from grader.sandbox import Backend, bwrap_problem
+from grader.submission import read_file
+from grader.validation import TABLE_COLUMNS, find_references, markdown_table, table_row, validate
+from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From an untrusted notebook to a trusted score. Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
+)
+PARTICIPANT, OURS = 1, 3
+
+Split = StrEnum("Split", ["test_a", "test_b", "val"])
+Device = StrEnum("Device", ["auto", "cpu", "cuda"])
+ProfileName = StrEnum("ProfileName", ["full", "mini", "debug"])
+
+NotebookArgument = Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="The submitted .ipynb file.")]
+DataOption = Annotated[Path, typer.Option(help="The data folder.")]
+RunsOption = Annotated[Path, typer.Option(help="Where run folders are kept.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the record here.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The training's seed.")]
+TimeOption = Annotated[
+    float | None,
+    typer.Option(min=1, metavar="SECONDS", help="Wall clock of the grading. Default: 300 on a GPU, 1800 on a CPU."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
+
+
+def fail(message: str) -> typer.Exit:
+    """Print an error of ours and make the exit that reports it."""
+    typer.echo(f"error: {message}", err=True)
+    return typer.Exit(OURS)
+
+
+def chosen_device(device: Device) -> str:
+    """Return "cpu" or "cuda", or exit where the wanted device is not here."""
+    if device is Device.cuda and not torch.cuda.is_available():
+        raise fail("no CUDA device is available here: use --device cpu")
+    return "cuda" if device is not Device.cpu and torch.cuda.is_available() else "cpu"
+
+
+def read_bytes(notebook: Path) -> bytes | ParticipantFault:
+    """Read the submitted file; a fault of the file is returned for the record, a missing file is a usage error."""
+    try:
+        return read_file(notebook)
+    except ParticipantFault as fault:
+        return fault
+    except OSError as error:
+        raise typer.BadParameter(f"{notebook}: {error.strerror}") from None
+
+
+def show(record: Record, run: Path | None) -> None:
+    """Print a record."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("verdict", Text(record.verdict.value, "bold green" if record.verdict is Verdict.OK else "bold red"))
+    if record.bac is not None and record.bac_mean is not None:
+        table.add_row("points", Text(str(record.points), "bold"))
+        table.add_row("BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}")
+    else:
+        table.add_row("message", Text(record.message))
+    table.add_row("time", f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function")
+    table.add_row("trained on", f"{record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}")
+    for notice in record.notices:
+        table.add_row("notice", Text(notice, "yellow"))
+    if run is not None:
+        table.add_row("run folder", str(run))
+    Console(soft_wrap=True).print(table)
+
+
+def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path | None) -> None:
+    """Keep, report and print a grading; exit with the status of its verdict."""
+    try:
+        run = write_run(runs, record, artifacts) if runs is not None else None
+        if report is not None:
+            report.write_text(record.to_json())
+    except (InfrastructureError, OSError) as error:
+        show(record, None)
+        raise fail(str(error)) from None
+    show(record, run)
+    if record.verdict is Verdict.INFRASTRUCTURE_ERROR:
+        raise typer.Exit(OURS)
+    if record.verdict is not Verdict.OK:
+        raise typer.Exit(PARTICIPANT)
+
+
+@app.command("grade")
+def grade_command(
+    notebook: NotebookArgument,
+    data: DataOption = Path("data"),
+    split: Annotated[Split, typer.Option(help="What to score on.")] = Split.test_a,
+    runs: RunsOption = Path("runs"),
+    report: ReportOption = None,
+    seed: SeedOption = SEED,
+    time_limit: TimeOption = None,
+    sandbox: Annotated[Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")] = Backend.BWRAP,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Grade a submitted notebook in the sandbox."""
+    settings = Settings(data, split.value, seed, chosen_device(device), sandbox, time_limit, sys.stderr.isatty())
+    finish(*grade(read_bytes(notebook), settings), runs, report)
+
+
+@app.command()
+def check(
+    notebook: NotebookArgument,
+    data: Annotated[Path | None, typer.Option(help="Default: the notebook's folder, else ./data.")] = None,
+    report: ReportOption = None,
+    time_limit: TimeOption = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Tell a participant what the grader will say: the same engine, on the validation set."""
+    problem = bwrap_problem()
+    if problem is not None:
+        typer.echo(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
+    beside = (notebook.parent / "train").is_dir() and (notebook.parent / "val").is_dir()
+    settings = Settings(
+        data or (notebook.parent if beside else Path("data")),
+        Split.val.value,
+        SEED,
+        chosen_device(device),
+        Backend.BWRAP if problem is None else Backend.NONE,
+        time_limit,
+        sys.stderr.isatty(),
+    )
+    finish(*grade(read_bytes(notebook), settings), None, report)
+
+
+@app.command()
+def regrade(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: DataOption = Path("data"),
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Repeat a grading with its own seed, split, device and limits, and say whether it agrees."""
+    try:
+        before = read_record(run)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    settings = Settings(
+        data, before.split, before.seed, before.device, Backend(before.sandbox), before.time_limit, sys.stderr.isatty()
+    )
+    record, artifacts = grade(read_bytes(run / SUBMISSION_FILE), settings)
+    show(record, write_run(runs, record, artifacts))
+    for name in ("versions", "template_sha256", "data_sha256", "split_sha256"):
+        if getattr(before, name) != getattr(record, name):
+            typer.echo(f"differs from the first grading: {name}", err=True)
+    if (record.verdict, record.bac) != (before.verdict, before.bac):
+        raise fail(f"does not agree: first {before.verdict.value} with BAC {before.bac}")
+    typer.echo("agrees with the first grading, to the last bit")
+
+
+@app.command("validate")
+def validate_command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")] = None,
+    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.mini,
+    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train K times: seeds 123, 124, ...")] = 1,
+    runs: RunsOption = Path("runs/validate"),
+    table: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Also write the table here.")] = None,
+    sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
+    console = Console(stderr=True)
+    try:
+        wanted = find_references(names or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    results = []
+    try:
+        for result in validate(
+            wanted,
+            profile=profile.value,
+            seeds=list(range(SEED, SEED + seeds)),
+            device=chosen_device(device),
+            backend=sandbox,
+            runs=runs,
+            progress=console.print,
+        ):
+            results.append(result)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    shown = Table(*TABLE_COLUMNS, title=f"profile {profile.value}, training seeds {SEED} to {SEED + seeds - 1}")
+    for result in results:
+        shown.add_row(*table_row(result))
+    Console().print(shown)
+    if table is not None:
+        table.write_text(markdown_table(results))
+    outside = [violation for result in results if (violation := result.violation())]
+    if outside:
+        raise fail("; ".join(outside))

@@ -1,0 +1,331 @@
+"""Grade one submission: the whole way from a notebook's bytes to a record.
+
+    bytes -> solution cell -> pristine notebook -> sandbox <-> gateway <-> training -> (sandbox dead) -> test split -> record
+
+The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
+verdict is the first of: a limit that was hit, a fault that the notebook reported, `RuntimeError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from competition.manifest import PUBLIC_SPLITS, split_sha256
+from competition.notebook import graft, notebook_text, starter_text
+from competition.task.constants import NUM_THREADS, SEED
+from competition.task.data import TaskDataset
+from competition.task.metric import performance
+from competition.task.model import SmallMobileNet
+from competition.task.selection import SelectIndices
+from competition.task.training import Epoch, train_two_models
+from grader.gateway import ChannelEnded, Gateway
+from grader.limits import Limits, Watchdog, default_limits
+from grader.record import Artifacts, Record
+from grader.sandbox import (
+    INPUT_NOTEBOOK,
+    OUTPUT_NOTEBOOK,
+    Backend,
+    Running,
+    gateway_folder,
+    run_notebook,
+)
+from grader.submission import Submission, read_submission
+from grader.trainer import (
+    DataFolder,
+    data_sha256,
+    evaluate,
+    find_data,
+    make_loader,
+    open_verified,
+    warm_up,
+)
+from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+
+LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "pandas", "papermill", "ipykernel")
+CUDA_ATTEMPTS = 3
+CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
+FAREWELL_SECONDS = 20.0
+DEADLINE_SLACK_SECONDS = 5.0  # the watchdog is to find the time limit broken before the gateway does
+MAX_MESSAGE = 4096
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to grade.
+
+    Attributes:
+        data: the data folder.
+        split: "val", "test_a" or "test_b".
+        seed: the training's seed, 0 to 2**32 - 1.
+        device: "cpu" or "cuda".
+        backend: how the notebook is isolated.
+        seconds: wall clock for the whole grading; None for the task's own limit.
+        progress: whether to draw progress bars.
+    """
+
+    data: Path
+    split: str
+    seed: int = SEED
+    device: str = "cpu"
+    backend: Backend = Backend.BWRAP
+    seconds: float | None = None
+    progress: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this grading."""
+        return default_limits(self.device, self.seconds)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the trusted trainer has when the sandbox is dead.
+
+    Attributes:
+        fault: why the channel ended early; None when every batch was answered validly.
+        artifacts: what to keep.
+        seconds, answer_seconds: see `Record`.
+    """
+
+    fault: ParticipantFault | None
+    artifacts: Artifacts
+    seconds: float
+    answer_seconds: float
+
+
+def plain_text(text: str) -> str:
+    """Make a participant's text harmless: no escape sequences or control characters, at most 4 KiB, its end kept."""
+    return _CONTROL.sub("", _ANSI.sub("", text)).strip()[-MAX_MESSAGE:]
+
+
+def error_in_notebook(executed: bytes | None) -> str | None:
+    """Find the first error in an executed notebook's outputs: hostile JSON in, one text out, or None."""
+    try:
+        notebook: Any = json.loads(executed or b"null")
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", []):
+                if output.get("output_type") == "error":
+                    return "\n".join(map(str, output["traceback"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return None
+
+
+def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
+    """Make the fault of a notebook that ended before every batch was answered, and told no reason."""
+    error = error_in_notebook(executed)
+    if error is not None:
+        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_text(error)}")
+    return ParticipantFault(
+        Verdict.RUNTIME_ERROR,
+        f"the notebook or its kernel ended after {answered} answered batches, before the training was over; "
+        "remove what ends it early, such as sys.exit, exit or os._exit, and catch crashes of native code",
+    )
+
+
+def train_against(
+    gateway: Gateway, running: Running, watchdog: Watchdog, datasets: dict[str, TaskDataset], settings: Settings
+) -> tuple[list[SmallMobileNet], list[Epoch]]:
+    """Train both models, asking the notebook behind `gateway` for every selection.
+
+    Raises:
+        ParticipantFault, ChannelEnded: see `Gateway`.
+    """
+    gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive)
+    result = train_two_models(
+        make_loader(datasets["train"]),
+        make_loader(datasets["val"]),
+        gateway.select_indices,
+        seed=settings.seed,
+        device=torch.device(settings.device),
+        progress=settings.progress,
+    )
+    gateway.finish()
+    return result
+
+
+def run_training(
+    submission: Submission, folder: DataFolder, datasets: dict[str, TaskDataset], settings: Settings
+) -> Training:
+    """Run the notebook in its sandbox and train against it; when this returns, nothing of the sandbox lives.
+
+    Raises:
+        InfrastructureError: the sandbox cannot be made.
+    """
+    started = time.monotonic()
+    limits = settings.limits
+    fault: ParticipantFault | None = None
+    complete = False
+    models: list[SmallMobileNet] = []
+    history: list[Epoch] = []
+    with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
+        (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(graft(submission.solution)), encoding="utf-8")
+        with run_notebook(settings.backend, folder.public, socket_folder, settings.device, limits) as running:
+            watchdog = Watchdog(running.pid, limits, running.kill)
+            try:
+                models, history = train_against(gateway, running, watchdog, datasets, settings)
+                complete = True
+            except ParticipantFault as error:
+                fault = error
+            except ChannelEnded:
+                pass
+            fault = watchdog.breach or fault
+            seconds = time.monotonic() - started
+            running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
+            watchdog.stop()
+            running.stop()
+            full = running.scratch_is_full()
+            executed = running.read_file(OUTPUT_NOTEBOOK, limits.output_bytes)
+            output = bytes(running.output)
+    if complete:
+        fault = None
+    elif full and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
+        fault = ParticipantFault(
+            Verdict.OUTPUT_LIMIT,
+            f"the notebook filled the {limits.scratch_bytes >> 20} MiB that it may write; write less, or delete files",
+        )
+    else:
+        fault = fault or early_end(executed, len(gateway.selections))
+    artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, history)
+    return Training(fault, artifacts, seconds, gateway.answer_seconds)
+
+
+def open_datasets(settings: Settings, folder: DataFolder) -> dict[str, TaskDataset]:
+    """Open and verify the public splits; see `open_verified`."""
+    if settings.split not in PUBLIC_SPLITS:
+        folder.folder_of(settings.split)  # fails before a training is spent on a split that is not here
+    return {split: open_verified(folder.public, split) for split in PUBLIC_SPLITS}
+
+
+def train_with_retries(
+    submission: Submission, folder: DataFolder, datasets: dict[str, TaskDataset], settings: Settings
+) -> Training:
+    """Run the training; on CUDA, try again when the device fails.
+
+    Raises:
+        InfrastructureError: the sandbox cannot be made, or the device fails without the submission too.
+    """
+    device = torch.device(settings.device)
+    for _ in range(CUDA_ATTEMPTS):
+        try:
+            if device.type == "cuda":
+                warm_up(device, datasets["train"])
+            return run_training(submission, folder, datasets, settings)
+        except CUDA_FAILURES as error:
+            failure = str(error).splitlines()[0]
+    try:
+        warm_up(device, datasets["train"])
+    except CUDA_FAILURES:
+        raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
+    fault = ParticipantFault(
+        Verdict.MEMORY_LIMIT,
+        f"the training lost the GPU {CUDA_ATTEMPTS} times, with this notebook only; use less GPU memory ({failure})",
+    )
+    return Training(fault, Artifacts(submission.raw), 0.0, 0.0)
+
+
+def draft_record(settings: Settings) -> Record:
+    """Make the record of a grading that has not begun."""
+    return Record(
+        verdict=Verdict.OK,
+        message="every batch was answered",
+        points=0,
+        bac=None,
+        bac_mean=None,
+        split=settings.split,
+        seed=settings.seed,
+        device=settings.device,
+        threads=NUM_THREADS,
+        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        time_limit=settings.limits.seconds,
+        seconds=0.0,
+        answer_seconds=0.0,
+        sandbox=settings.backend.value,
+        solution_sha256=None,
+        template_sha256=hashlib.sha256(starter_text().encode()).hexdigest(),
+        data_sha256=None,
+        split_sha256=None,
+        notices=(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def scored(
+    draft: Record, models: list[SmallMobileNet], folder: DataFolder, datasets: dict[str, TaskDataset]
+) -> Record:
+    """Score trained models on the draft's split, which is opened only now, and complete the record.
+
+    Raises:
+        InfrastructureError: the split is missing or changed.
+    """
+    dataset = datasets.get(draft.split) or open_verified(folder.folder_of(draft.split), draft.split)
+    bac = evaluate(models, dataset)
+    bac_mean = sum(bac) / len(bac)
+    return replace(
+        draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split_sha256(dataset)
+    )
+
+
+def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Artifacts]:
+    """Grade a submitted notebook.
+
+    Args:
+        raw: the submitted file's bytes, or the fault found while reading it.
+
+    Returns:
+        The record, whatever the verdict, and what to keep beside it. Our own bugs propagate.
+    """
+    draft = draft_record(settings)
+    artifacts = Artifacts(submission=raw if isinstance(raw, bytes) else None)
+    try:
+        if isinstance(raw, ParticipantFault):
+            raise raw
+        submission = read_submission(raw)
+        draft = replace(draft, solution_sha256=submission.solution_sha256, notices=submission.notices)
+        folder = find_data(settings.data)
+        datasets = open_datasets(settings, folder)
+        draft = replace(draft, data_sha256=data_sha256(list(datasets.values())))
+        training = train_with_retries(submission, folder, datasets, settings)
+        artifacts = training.artifacts
+        draft = replace(draft, seconds=round(training.seconds, 3), answer_seconds=round(training.answer_seconds, 3))
+        if training.fault is not None:
+            raise training.fault
+        return scored(draft, artifacts.models, folder, datasets), artifacts
+    except ParticipantFault as fault:
+        return replace(draft, verdict=fault.verdict, message=plain_text(fault.message)), artifacts
+    except InfrastructureError as error:
+        return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=error.message, points=None), artifacts
+
+
+def grade_trusted(
+    select_indices: SelectIndices,
+    draft: Record,
+    folder: DataFolder,
+    datasets: dict[str, TaskDataset],
+    settings: Settings,
+) -> tuple[Record, Artifacts]:
+    """Train with the organizer's own selection function, in this process and without a sandbox, and score it.
+
+    Raises:
+        InfrastructureError: the split is missing or changed.
+    """
+    started = time.monotonic()
+    loaders = [make_loader(datasets[split]) for split in PUBLIC_SPLITS]
+    models, history = train_two_models(
+        *loaders, select_indices, seed=settings.seed, device=torch.device(settings.device), progress=settings.progress
+    )
+    draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
+    return scored(draft, models, folder, datasets), Artifacts(models=models, history=history)

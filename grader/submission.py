@@ -1,0 +1,230 @@
+"""Read a submitted notebook: lift the solution cell, compare the rest with the starter. Pure but for one file read.
+
+Everything but the solution cell's source is ignored: metadata, tags, kernelspec, outputs, other cells.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from competition.notebook import LOCKED_MARKER, MAX_CELL_BYTES, SOLUTION_MARKER, build_notebook, first_line
+from grader.verdicts import ParticipantFault, Verdict
+
+MAX_NOTEBOOK_BYTES = 16 << 20
+FUNCTION_NAME = "your_select_indices"
+OWN_CELLS = {"source"}  # organizers write their own download ids into it
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A notebook from which a solution cell could be lifted.
+
+    Attributes:
+        raw: the file as submitted.
+        solution: the solution cell's source.
+        notices: what a participant should know about the cells that are ignored, one sentence each.
+    """
+
+    raw: bytes
+    solution: str
+    notices: tuple[str, ...]
+
+    @property
+    def solution_sha256(self) -> str:
+        """The checksum of the solution cell's source."""
+        return hashlib.sha256(self.solution.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a submitted notebook: its number from 1, its type ("code", "markdown", ...), its source."""
+
+    number: int
+    kind: str
+    source: str
+
+
+def fault(message: str) -> ParticipantFault:
+    """Make the fault of a file that is not a submission."""
+    return ParticipantFault(Verdict.PRESENTATION_ERROR, message)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a submitted file: a regular one of at most 16 MiB, never through a symbolic link.
+
+    Raises:
+        ParticipantFault: it is something else.
+        OSError: it is missing or unreadable.
+    """
+    if path.is_symlink():
+        raise fault("the submission is a symbolic link; submit the notebook file itself")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise fault("the submission is not a file; submit the .ipynb file itself")
+        if status.st_size > MAX_NOTEBOOK_BYTES:
+            raise fault(
+                f"the notebook holds {status.st_size / (1 << 20):.1f} MiB, at most {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
+                "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
+            )
+        return stream.read(MAX_NOTEBOOK_BYTES + 1)
+
+
+def read_cells(raw: bytes) -> list[Cell]:
+    """Read the cells of a notebook file.
+
+    Raises:
+        ParticipantFault: it is not a Jupyter notebook of format 4.
+    """
+    try:
+        notebook = json.loads(raw.decode("utf-8-sig"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise fault(f"this is not a Jupyter notebook: not JSON ({error}); submit the .ipynb file itself") from None
+    if isinstance(notebook, dict) and "worksheets" in notebook:
+        raise fault("this notebook has the old format 3; open it in Jupyter and save it again")
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list):
+        raise fault("this is JSON, but not a Jupyter notebook: it has no list of cells")
+    return [Cell(number, *cell_parts(number, cell)) for number, cell in enumerate(cells, 1)]
+
+
+def cell_parts(number: int, cell: Any) -> tuple[str, str]:
+    """Return the type and the source of one JSON cell, or raise `ParticipantFault`."""
+    source = cell.get("source", "") if isinstance(cell, dict) else None
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        raise fault(f"cell {number} has no source text: this is not a valid Jupyter notebook")
+    return str(cell.get("cell_type")), source
+
+
+def lift(cells: list[Cell]) -> Cell:
+    """Find the one solution cell.
+
+    Raises:
+        ParticipantFault: there is none, there are two, it is no code cell, or it is too long.
+    """
+    marked = [cell for cell in cells if first_line(cell.source) == SOLUTION_MARKER]
+    if not marked:
+        candidates = [cell.number for cell in cells if cell.kind == "code" and f"def {FUNCTION_NAME}" in cell.source]
+        hint = f"; cell {candidates[0]} defines {FUNCTION_NAME}, is it the one?" if candidates else ""
+        raise fault(f"no solution cell: its first line must be '{SOLUTION_MARKER}', put it back{hint}")
+    if len(marked) > 1:
+        numbers = " and ".join(str(cell.number) for cell in marked)
+        raise fault(f"more than one solution cell (cells {numbers}): keep one, delete the marker line of the others")
+    [cell] = marked
+    if cell.kind != "code":
+        raise fault(f"the solution cell (cell {cell.number}) is a {cell.kind} cell: change its type to Code")
+    try:
+        size = len(cell.source.encode())
+    except UnicodeEncodeError:
+        raise fault("the solution cell holds characters that are not valid Unicode; delete them") from None
+    if size > MAX_CELL_BYTES:
+        raise fault(f"the solution cell holds {size:,} bytes, at most {MAX_CELL_BYTES:,} are allowed; shorten it")
+    return cell
+
+
+def comparable(source: str) -> str:
+    """Return a cell's source without the differences that editors make by themselves."""
+    return "\n".join(line.rstrip() for line in source.strip().splitlines())
+
+
+def changed_locked_cells(cells: list[Cell]) -> list[str]:
+    """Say, one sentence each, which locked cells of the starter are missing or differ."""
+    submitted: dict[str, str] = {}
+    for cell in cells:
+        if match := LOCKED_MARKER.fullmatch(first_line(cell.source)):
+            submitted.setdefault(match[1], comparable(cell.source))
+    sentences = []
+    for starter in build_notebook().cells:
+        match = LOCKED_MARKER.fullmatch(first_line(starter.source))
+        if not match or match[1] in OWN_CELLS:
+            continue
+        if match[1] not in submitted:
+            sentences.append(f"the locked cell [{match[1]}] is missing; the grader uses its own copy")
+        elif submitted[match[1]] != comparable(starter.source):
+            sentences.append(f"the locked cell [{match[1]}] was changed; the change is ignored")
+    return sentences
+
+
+def parse(source: str) -> ast.Module | None:
+    """Parse a cell's source, IPython's magics included; None where it has a syntax error."""
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def bound_names(tree: ast.AST) -> set[str]:
+    """Return every name that `tree` binds anywhere: functions, classes, imports, assignments, arguments."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                names.add(name)
+            case ast.arg(arg=name):
+                names.add(name)
+            case ast.alias(name=name, asname=alias):
+                names.add(alias or name.split(".")[0])
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                names.add(name)
+    return names
+
+
+def top_level_names(tree: ast.Module) -> set[str]:
+    """Return the names that `tree` binds outside functions and classes."""
+    names: set[str] = set()
+    for statement in tree.body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case _:
+                names |= bound_names(statement)
+    return names
+
+
+def names_from_ignored_cells(cells: list[Cell], solution: Cell) -> list[str]:
+    """Say, one sentence each, which names the solution takes from a cell that the grader does not run."""
+    tree = parse(solution.source)
+    if tree is None:
+        return []
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    used -= bound_names(tree) | set(dir(builtins))
+    for starter in build_notebook().cells:
+        if LOCKED_MARKER.fullmatch(first_line(starter.source)):
+            used -= top_level_names(ast.parse(starter.source))
+    sentences = []
+    for cell in cells:
+        ignored = parse(cell.source) if cell.kind == "code" and cell is not solution else None
+        for name in sorted(used & top_level_names(ignored)) if ignored else []:
+            used.remove(name)
+            sentences.append(
+                f"your solution uses '{name}', which is defined in cell {cell.number}; that cell is ignored, so move "
+                f"'{name}' into the solution cell"
+            )
+    return sentences
+
+
+def read_submission(raw: bytes) -> Submission:
+    """Lift the solution out of a submitted notebook's bytes.
+
+    Raises:
+        ParticipantFault: it is not a notebook, or has not exactly one usable solution cell.
+    """
+    cells = read_cells(raw)
+    solution = lift(cells)
+    notices = (*changed_locked_cells(cells), *names_from_ignored_cells(cells, solution))
+    return Submission(raw, solution.source, notices)

@@ -1,0 +1,89 @@
+"""The trusted side's use of the task: open verified data, train through the gateway, score on the chosen split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
+
+from competition.errors import DataError
+from competition.manifest import MANIFEST_FILE, PUBLIC_SPLITS, open_split, split_sha256
+from competition.task.constants import BATCH_SIZE
+from competition.task.data import Batches, TaskDataset
+from competition.task.metric import predict_and_evaluate
+from competition.task.model import SmallMobileNet
+from grader.verdicts import InfrastructureError
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Where the splits lie.
+
+    Attributes:
+        public: holds ``train/`` and ``val/``.
+        private: holds ``test_a/`` and ``test_b/``; None at a participant's.
+    """
+
+    public: Path
+    private: Path | None
+
+    def folder_of(self, split: str) -> Path:
+        """Return the folder that holds `split`, or raise `InfrastructureError`."""
+        if split in PUBLIC_SPLITS:
+            return self.public
+        if self.private is None:
+            raise InfrastructureError(f"{self.public} holds only the public part: there is no {split} to grade on")
+        return self.private
+
+
+def find_data(root: Path) -> DataFolder:
+    """Find the data in `root`: either what ``build-data`` made, or its public part alone.
+
+    Raises:
+        InfrastructureError: it is neither.
+    """
+    if (root / "public").is_dir():
+        return DataFolder(root / "public", root / "private")
+    if (root / "train").is_dir() and (root / "val").is_dir():
+        return DataFolder(root, None)
+    raise InfrastructureError(f"no data in {root}: build it with 'competition build-data --out {root}'")
+
+
+def make_loader(dataset: TaskDataset) -> Batches:
+    """Make a loader like the notebook's own: batches in file order."""
+    return DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=False)
+
+
+def open_verified(folder: Path, split: str) -> TaskDataset:
+    """Open a split and compare it with its manifest; a download that came without a manifest is taken as it is.
+
+    Raises:
+        InfrastructureError: it is missing, unreadable or changed.
+    """
+    try:
+        return open_split(folder, split, verify=(folder / MANIFEST_FILE).is_file())
+    except DataError as error:
+        raise InfrastructureError(str(error)) from None
+
+
+def data_sha256(datasets: list[TaskDataset]) -> str:
+    """Return one checksum for several splits."""
+    return hashlib.sha256(" ".join(split_sha256(dataset) for dataset in datasets).encode()).hexdigest()
+
+
+def warm_up(device: torch.device, dataset: TaskDataset) -> None:
+    """Take one training step of two models on `device`, so that torch has reserved the memory a training needs."""
+    inputs = dataset.images[:BATCH_SIZE].to(device)
+    targets = dataset.targets[:BATCH_SIZE].to(device)
+    models = [SmallMobileNet().to(device, memory_format=torch.channels_last) for _ in range(2)]
+    sum(F.cross_entropy(model(inputs.repeat(4, 1, 1, 1)), targets.repeat(4)) for model in models).backward()
+
+
+def evaluate(models: list[SmallMobileNet], dataset: TaskDataset) -> tuple[float, float]:
+    """Return the balanced accuracy of both models on a split."""
+    first, second = (predict_and_evaluate(model, make_loader(dataset)) for model in models)
+    return first, second
