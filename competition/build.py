@@ -1,10 +1,10 @@
 """Build the data of a competition: image pool in, `public/` and `private/` out.
 
-    public/   starter_notebook.ipynb, train/, val/, train.zip, val.zip, manifest.json      handed out as it is
-    private/  test_a/, test_b/, train_truth.csv, manifest.json                             stays with the organizer
+    public/   starter_notebook.ipynb, train/, val/, train.zip, val.zip, manifest.json   handed out as it is
+    private/  test_a/, test_b/, train_truth.csv, manifest.json                          stays with the organizer
 
-Each kind of chance (which images, which labels flip, order, file names) has a random stream of its own, so that changing
-one leaves the others alone.
+Each kind of chance (which images, which labels flip, order, file names) has a random stream of its own, so that
+changing one leaves the others alone.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -32,8 +31,20 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 USAGE_ERROR = 2
 FAILED = 1
 
-Source = StrEnum("Source", ["fashion", "folder"])
-ProfileName = StrEnum("ProfileName", list(PROFILES))
+
+class Source(StrEnum):
+    """Where the images come from."""
+
+    FASHION = "fashion"
+    FOLDER = "folder"
+
+
+class ProfileName(StrEnum):
+    """The sizes of a build; see `competition.profiles`."""
+
+    FULL = "full"
+    MINI = "mini"
+    DEBUG = "debug"
 
 
 @contextmanager
@@ -53,18 +64,24 @@ def usage_error(message: str) -> typer.BadParameter:
 
 @app.command("build-data")
 def build_data_command(
-    source: Annotated[Source, typer.Option(help="The embedded Fashion-MNIST pool, or a folder of your own.")] = Source.fashion,
-    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.full,
+    source: Annotated[
+        Source, typer.Option(help="The embedded Fashion-MNIST pool, or a folder of your own.")
+    ] = Source.FASHION,
+    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.FULL,
     seed: Annotated[int | None, typer.Option(min=0, help="Practice and CI only. Default: a secret one.")] = None,
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data"),
     images: Annotated[Path | None, typer.Option(help="With --source folder: the folder of images.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="With --source folder: CSV with columns file, label[, difficulty].")] = None,
-    size: Annotated[int | None, typer.Option(min=8, max=512, help="With --source folder: resize to SIZE x SIZE.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="With --source folder: CSV with columns file, label[, difficulty].")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, max=512, help="With --source folder: resize to SIZE x SIZE.")
+    ] = None,
 ) -> None:
     """Build the data: public/ to hand out, private/ to keep."""
-    if source is Source.folder and (images is None or labels is None):
+    if source is Source.FOLDER and (images is None or labels is None):
         raise usage_error("--source folder needs --images FOLDER and --labels CSV")
-    if source is Source.fashion and (images or labels or size):
+    if source is Source.FASHION and (images or labels or size):
         raise usage_error("--images, --labels and --size go with --source folder")
     if seed is not None:
         typer.echo(
@@ -79,8 +96,10 @@ def build_data_command(
     for name, entry in manifest["splits"].items():
         table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")
     Console().print(table)
-    typer.echo(f"{manifest['flipped']:,} training labels are wrong. Hand out {out}/public as it is; keep {out}/private.")
-    if source is Source.fashion:
+    typer.echo(
+        f"{manifest['flipped']:,} training labels are wrong. Hand out {out}/public as it is; keep {out}/private."
+    )
+    if source is Source.FASHION:
         typer.echo("The embedded pool is public: good for practice; a ranked contest needs unpublished images.")
 
 
@@ -98,7 +117,9 @@ def build_notebook_command(
     with errors_to_status():
         source = None
         if train_id is not None and val_id is not None:
-            source = source_text(train_id, val_id, *(zip_sha256(data / "public" / f"{n}.zip") for n in ("train", "val")))
+            source = source_text(
+                train_id, val_id, *(zip_sha256(data / "public" / f"{n}.zip") for n in ("train", "val"))
+            )
         text = notebook_text(build_notebook(source))
         if not check:
             output.write_text(text, encoding="utf-8")
@@ -110,7 +131,9 @@ def build_notebook_command(
     if committed == text:
         typer.echo(f"{output} is up to date")
         return
-    difference = difflib.unified_diff(committed.splitlines(), text.splitlines(), str(output), "a fresh build", lineterm="", n=1)
+    difference = difflib.unified_diff(
+        committed.splitlines(), text.splitlines(), str(output), "a fresh build", lineterm="", n=1
+    )
     typer.echo("\n".join(list(difference)[:40]), err=True)
     typer.echo(f"error: {output} differs from a fresh build; run 'competition build-notebook' and commit it", err=True)
     raise typer.Exit(1)
@@ -137,5 +160,3 @@ def package(
         path = output or Path(f"{cell.stem}.ipynb")
         path.write_text(notebook_text(graft(solution)), encoding="utf-8")
     typer.echo(f"wrote {path}")
-
-

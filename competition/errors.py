@@ -1,9 +1,9 @@
 """What can go wrong while data or a notebook is made.
 
-    CompetitionError          a message for the person at the command line
-     ├─ SourceError           the image pool cannot be used: missing files, wrong labels, too few images
-     ├─ DataError             a data folder is missing, unfinished or changed
-     └─ CellError             a solution file cannot become a notebook cell
+CompetitionError          a message for the person at the command line
+ ├─ SourceError           the image pool cannot be used: missing files, wrong labels, too few images
+ ├─ DataError             a data folder is missing, unfinished or changed
+ └─ CellError             a solution file cannot become a notebook cell
 """
 
 

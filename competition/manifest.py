@@ -1,7 +1,7 @@
 """Manifests and checksums: how a data folder proves that it is whole and unchanged.
 
-`public/manifest.json` covers what is handed out, `private/manifest.json` the rest. Checksums are of file names, labels and
-decoded pixels, so that another PNG encoder or zip library changes none.
+`public/manifest.json` covers what is handed out, `private/manifest.json` everything. Checksums are of file names,
+labels and decoded pixels, so that another PNG encoder or zip library changes none.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def open_split(folder: Path, split: str, *, verify: bool = True) -> TaskDataset:
         raise DataError(f"{folder / split} cannot be read ({error}): restore it, or build the data again") from None
     if verify and found != expected:
         raise DataError(
-            f"{folder / split} was changed since it was built: names, labels or pixels give the checksum {found[:12]}..., "
-            f"the manifest says {str(expected)[:12]}...; restore {split}/ with its {TASK_DATASET_LABELS_FILE}, or build "
-            "the data again"
+            f"{folder / split} was changed since it was built: its names, labels and pixels give the checksum "
+            f"{found[:12]}..., the manifest says {str(expected)[:12]}...; restore {split}/ with its "
+            f"{TASK_DATASET_LABELS_FILE}, or build the data again"
         )
     return dataset

@@ -36,7 +36,7 @@ class NoiseRates:
 def flip_probabilities(
     clean: npt.NDArray[np.int64], difficulty: npt.NDArray[np.float32], rates: NoiseRates
 ) -> npt.NDArray[np.float64]:
-    """Return each image's flip rate, float64 [N], from its clean label (0 or 1) and difficulty (any scale, higher = harder).
+    """Return each image's flip rate, float64 [N], from its clean label (0 or 1) and its difficulty (higher is harder).
 
     Raises:
         ValueError: a mean rate plus or minus its spread leaves [0, 1].

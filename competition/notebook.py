@@ -93,13 +93,14 @@ def build_notebook(source: str | None = None) -> NotebookNode:
                 cell.metadata.update(tags=["parameters"])
         cells.append(cell)
     add_text(story[end:])
-    return new_notebook(
+    notebook: NotebookNode = new_notebook(
         cells=cells,
         metadata={
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         },
     )
+    return notebook
 
 
 def notebook_text(notebook: NotebookNode) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from competition.cli import ProfileName
 from competition.task.constants import SEED
 from grader.grading import Settings, grade
 from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
@@ -28,13 +29,27 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="From an untrusted notebook to a trusted score. Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
+    help="From an untrusted notebook to a trusted score. "
+    "Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
 )
 PARTICIPANT, OURS = 1, 3
 
-Split = StrEnum("Split", ["test_a", "test_b", "val"])
-Device = StrEnum("Device", ["auto", "cpu", "cuda"])
-ProfileName = StrEnum("ProfileName", ["full", "mini", "debug"])
+
+class Split(StrEnum):
+    """What a submission is scored on."""
+
+    TEST_A = "test_a"
+    TEST_B = "test_b"
+    VAL = "val"
+
+
+class Device(StrEnum):
+    """Where the models are trained; auto is the GPU where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
 
 NotebookArgument = Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="The submitted .ipynb file.")]
 DataOption = Annotated[Path, typer.Option(help="The data folder.")]
@@ -56,9 +71,9 @@ def fail(message: str) -> typer.Exit:
 
 def chosen_device(device: Device) -> str:
     """Return "cpu" or "cuda", or exit where the wanted device is not here."""
-    if device is Device.cuda and not torch.cuda.is_available():
+    if device is Device.CUDA and not torch.cuda.is_available():
         raise fail("no CUDA device is available here: use --device cpu")
-    return "cuda" if device is not Device.cpu and torch.cuda.is_available() else "cpu"
+    return "cuda" if device is not Device.CPU and torch.cuda.is_available() else "cpu"
 
 
 def read_bytes(notebook: Path) -> bytes | ParticipantFault:
@@ -77,11 +92,18 @@ def show(record: Record, run: Path | None) -> None:
     table.add_row("verdict", Text(record.verdict.value, "bold green" if record.verdict is Verdict.OK else "bold red"))
     if record.bac is not None and record.bac_mean is not None:
         table.add_row("points", Text(str(record.points), "bold"))
-        table.add_row("BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}")
+        table.add_row(
+            "BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}"
+        )
     else:
         table.add_row("message", Text(record.message))
-    table.add_row("time", f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function")
-    table.add_row("trained on", f"{record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}")
+    table.add_row(
+        "time",
+        f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function",
+    )
+    table.add_row(
+        "trained on", f"{record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}"
+    )
     for notice in record.notices:
         table.add_row("notice", Text(notice, "yellow"))
     if run is not None:
@@ -109,13 +131,15 @@ def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path
 def grade_command(
     notebook: NotebookArgument,
     data: DataOption = Path("data"),
-    split: Annotated[Split, typer.Option(help="What to score on.")] = Split.test_a,
+    split: Annotated[Split, typer.Option(help="What to score on.")] = Split.TEST_A,
     runs: RunsOption = Path("runs"),
     report: ReportOption = None,
     seed: SeedOption = SEED,
     time_limit: TimeOption = None,
-    sandbox: Annotated[Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")] = Backend.BWRAP,
-    device: DeviceOption = Device.auto,
+    sandbox: Annotated[
+        Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
+    ] = Backend.BWRAP,
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
     settings = Settings(data, split.value, seed, chosen_device(device), sandbox, time_limit, sys.stderr.isatty())
@@ -128,7 +152,7 @@ def check(
     data: Annotated[Path | None, typer.Option(help="Default: the notebook's folder, else ./data.")] = None,
     report: ReportOption = None,
     time_limit: TimeOption = None,
-    device: DeviceOption = Device.auto,
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
     problem = bwrap_problem()
@@ -137,7 +161,7 @@ def check(
     beside = (notebook.parent / "train").is_dir() and (notebook.parent / "val").is_dir()
     settings = Settings(
         data or (notebook.parent if beside else Path("data")),
-        Split.val.value,
+        Split.VAL.value,
         SEED,
         chosen_device(device),
         Backend.BWRAP if problem is None else Backend.NONE,
@@ -173,13 +197,15 @@ def regrade(
 
 @app.command("validate")
 def validate_command(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")] = None,
-    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.mini,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")
+    ] = None,
+    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train K times: seeds 123, 124, ...")] = 1,
     runs: RunsOption = Path("runs/validate"),
     table: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Also write the table here.")] = None,
     sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
-    device: DeviceOption = Device.auto,
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
     console = Console(stderr=True)

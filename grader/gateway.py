@@ -6,6 +6,7 @@ deadline, one connection is accepted. No pickle, no ``np.load``.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -110,10 +111,8 @@ class Gateway:
 
     def finish(self) -> None:
         """Tell the notebook that the training is over. Whether it still listens does not matter."""
-        try:
+        with contextlib.suppress(ChannelEnded):
             self._send(FRAME_HEADER.pack(b"DONE", 0, 0, len(self.selections)))
-        except ChannelEnded:
-            pass
 
     def _connected(self) -> socket.socket:
         if self._connection is None:

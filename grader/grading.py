@@ -1,6 +1,7 @@
 """Grade one submission: the whole way from a notebook's bytes to a record.
 
-    bytes -> solution cell -> pristine notebook -> sandbox <-> gateway <-> training -> (sandbox dead) -> test split -> record
+    bytes -> solution cell -> pristine notebook -> sandbox <-> gateway <-> training -> (sandbox dead)
+          -> test split -> record
 
 The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
 verdict is the first of: a limit that was hit, a fault that the notebook reported, `RuntimeError`.
@@ -263,9 +264,7 @@ def draft_record(settings: Settings) -> Record:
     )
 
 
-def scored(
-    draft: Record, models: list[SmallMobileNet], folder: DataFolder, datasets: dict[str, TaskDataset]
-) -> Record:
+def scored(draft: Record, models: list[SmallMobileNet], folder: DataFolder, datasets: dict[str, TaskDataset]) -> Record:
     """Score trained models on the draft's split, which is opened only now, and complete the record.
 
     Raises:
@@ -274,9 +273,7 @@ def scored(
     dataset = datasets.get(draft.split) or open_verified(folder.folder_of(draft.split), draft.split)
     bac = evaluate(models, dataset)
     bac_mean = sum(bac) / len(bac)
-    return replace(
-        draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split_sha256(dataset)
-    )
+    return replace(draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split_sha256(dataset))
 
 
 def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Artifacts]:
@@ -323,9 +320,13 @@ def grade_trusted(
         InfrastructureError: the split is missing or changed.
     """
     started = time.monotonic()
-    loaders = [make_loader(datasets[split]) for split in PUBLIC_SPLITS]
     models, history = train_two_models(
-        *loaders, select_indices, seed=settings.seed, device=torch.device(settings.device), progress=settings.progress
+        make_loader(datasets["train"]),
+        make_loader(datasets["val"]),
+        select_indices,
+        seed=settings.seed,
+        device=torch.device(settings.device),
+        progress=settings.progress,
     )
     draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
     return scored(draft, models, folder, datasets), Artifacts(models=models, history=history)

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from competition.build import TRUTH_COLUMNS, TRUTH_FILE
-from competition.task.constants import BATCH_SIZE
 from competition.task.data import TaskDataset
 from competition.task.selection import SelectIndices
 from grader.verdicts import InfrastructureError

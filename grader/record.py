@@ -42,7 +42,7 @@ class Record:
     Attributes:
         verdict, message: how it ended, and what to do about it.
         points: 0 to 100; None where the verdict is ours, `InfrastructureError`.
-        bac, bac_mean: balanced accuracy of each model on `split`, and its mean, by which ranks are made; None without a score.
+        bac, bac_mean: balanced accuracy of each model on `split`, and the mean, which makes the ranks; None without.
         split: "val", "test_a" or "test_b".
         seed: the training's seed.
         device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions.
@@ -102,7 +102,7 @@ class Artifacts:
 
 
 def pack_selections(selections: list[list[torch.Tensor]]) -> dict[str, npt.NDArray[np.generic]]:
-    """Pack the selection of every step: per model the indices one after another (uint16), and each step's count (uint16).
+    """Pack the selection of every step: per model all indices in a row, and each step's count, both uint16.
 
     The largest index is below the batch size and the longest selection four times that, so both fit.
     """
@@ -171,7 +171,9 @@ def write_run(runs: Path, record: Record, artifacts: Artifacts) -> Path:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
     except OSError as error:
-        raise InfrastructureError(f"the run could not be written to {runs}: {error}; make room and grade again") from None
+        raise InfrastructureError(
+            f"the run could not be written to {runs}: {error}; make room and grade again"
+        ) from None
 
 
 def write_artifacts(folder: Path, artifacts: Artifacts) -> None:

@@ -8,8 +8,8 @@ Two backends behind one interface:
 - ``none``: a plain child process in a temporary folder. It isolates nothing and is meant for one's own notebook.
 
 Not covered by ``bwrap``: kernel bugs (the system-call interface is not filtered), side channels such as timing and
-shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a notebook
-may slow the trainer down, within its own time limit.
+shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a
+notebook may slow the trainer down, within its own time limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
@@ -87,7 +87,9 @@ def bwrap_problem() -> str | None:
     shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     version = tuple(int(part) for part in re.findall(r"\d+", shown)[:2])
     if version < MINIMUM_BWRAP:
-        return f"{shown.strip() or program} is too old: bubblewrap {'.'.join(map(str, MINIMUM_BWRAP))} or newer is needed"
+        return (
+            f"{shown.strip() or program} is too old: bubblewrap {'.'.join(map(str, MINIMUM_BWRAP))} or newer is needed"
+        )
     trial = [program, *namespace_options(), "--ro-bind", "/", "/", "true"]
     result = subprocess.run(trial, capture_output=True, text=True, timeout=START_SECONDS, check=False)
     if result.returncode != 0:
@@ -101,7 +103,17 @@ def bwrap_problem() -> str | None:
 def namespace_options() -> list[str]:
     """Return the options that isolate everything which is not a file."""
     return [
-        *("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534"),
+        *(
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--cap-drop",
+            "ALL",
+            "--uid",
+            "65534",
+            "--gid",
+            "65534",
+        ),
         *("--new-session", "--die-with-parent", "--clearenv", "--hostname", "sandbox"),
     ]
 
@@ -139,7 +151,7 @@ def file_options(public: Path, gateway: Path, device: str, limits: Limits) -> li
     options += ["--remount-ro", "/dev"]
     for folder in map(Path, SYSTEM_FOLDERS):
         if folder.is_symlink():
-            options += ["--symlink", os.readlink(folder), str(folder)]
+            options += ["--symlink", str(folder.readlink()), str(folder)]
         else:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
@@ -179,10 +191,8 @@ class Running:
 
     def wait(self, seconds: float) -> None:
         """Give papermill time to end by itself."""
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(seconds, 0.0))
-        except subprocess.TimeoutExpired:
-            pass
 
     def hold(self, scratch: str, init_pid: int | None = None) -> None:
         """Keep hold of the folder that the notebook writes into, and of its PID namespace's first process.
@@ -317,7 +327,7 @@ def wait_for_scratch(init_pid: int, running: Running) -> str:
     """Wait until the sandbox's mounts stand; return the path by which its scratch folder is seen from outside."""
     root = f"/proc/{init_pid}/root"
     deadline = time.monotonic() + START_SECONDS
-    while not (Path(f"{root}{TASK}/{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}").exists() and not os.path.samefile(root, "/")):
+    while not (Path(f"{root}{TASK}/{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}").exists() and not Path(root).samefile("/")):
         if not running.alive() or time.monotonic() > deadline:
             raise ProcessLookupError
         time.sleep(0.01)
@@ -358,7 +368,5 @@ def kill_tree(pid: int) -> None:
     except psutil.NoSuchProcess:
         return
     for process in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            pass

@@ -75,7 +75,7 @@ def read_file(path: Path) -> bytes:
             raise fault("the submission is not a file; submit the .ipynb file itself")
         if status.st_size > MAX_NOTEBOOK_BYTES:
             raise fault(
-                f"the notebook holds {status.st_size / (1 << 20):.1f} MiB, at most {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
+                f"the notebook holds {status.st_size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
                 "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
             )
         return stream.read(MAX_NOTEBOOK_BYTES + 1)

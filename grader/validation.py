@@ -1,7 +1,7 @@
 """Reference solutions against their expected bands: does the kit still score them where it should?
 
-Every reference is graded like a submission, in the sandbox, on the practice data; the oracle is trained in this process. A run that
-is stored already, of the same solution, template, data, seed, device and versions, is used again.
+Every reference is graded like a submission, in the sandbox, on the practice data; the oracle is trained in this
+process. A run that is stored already, of the same solution, template, data, seed, device and versions, is used again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-
 
 from competition.build import build_data
 from competition.manifest import MANIFEST_FILE
@@ -133,7 +132,9 @@ def run_reference(name: str, settings: Settings, runs: Path) -> tuple[Record, Pa
     datasets = open_datasets(settings, folder)
     draft = replace(draft_record(settings), data_sha256=data_sha256(list(datasets.values())))
     if name == ORACLE:
-        draft = replace(draft, solution_sha256=hashlib.sha256(inspect.getsource(oracle).encode()).hexdigest(), sandbox="none")
+        draft = replace(
+            draft, solution_sha256=hashlib.sha256(inspect.getsource(oracle).encode()).hexdigest(), sandbox="none"
+        )
         raw = b""
     else:
         notebook = graft((REFERENCES_FOLDER / f"{name}.py").read_text(encoding="utf-8"))

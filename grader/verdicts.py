@@ -1,8 +1,8 @@
 """Verdicts, and the errors that carry them.
 
-    GradingError                 ends a grading
-     ├─ ParticipantFault         a verdict, 0 points and a message that the participant can act on
-     └─ InfrastructureError      our fault: never counted, always worth another try
+GradingError                 ends a grading
+ ├─ ParticipantFault         a verdict, 0 points and a message that the participant can act on
+ └─ InfrastructureError      our fault: never counted, always worth another try
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Equalise the two noisy classes by repetition, and look at no loss.
 
-Why it works: under class-conditional noise the balanced error on noisy labels is an affine function of the balanced error on
-clean labels (Menon et al., Learning from Corrupted Binary Labels, ICML 2015, section 4), so that minimising one
-minimises the other. Balancing by repetition needs no knowledge of the noise. It is the baseline that every clever
+Why it works: under class-conditional noise the balanced error on noisy labels is an affine function of the balanced
+error on clean labels (Menon et al., Learning from Corrupted Binary Labels, ICML 2015, section 4), so that minimising
+one minimises the other. Balancing by repetition needs no knowledge of the noise. It is the baseline that every clever
 method must beat; where the flips depend on the image, it is no longer enough.
 """
 

@@ -33,7 +33,9 @@ def estimate_keep_rates():
     half = np.arange(len(labels)) % 2
     on_train, on_val = np.empty(len(labels)), np.zeros(len(val_labels))
     for fold in (0, 1):
-        h = make_pipeline(PCA(48, whiten=True, random_state=0), LogisticRegression(class_weight="balanced", max_iter=200))
+        h = make_pipeline(
+            PCA(48, whiten=True, random_state=0), LogisticRegression(class_weight="balanced", max_iter=200)
+        )
         h.fit(images[half != fold], labels[half != fold])
         on_train[half == fold] = h.predict(images[half == fold])
         on_val += h.predict(val_images) / 2

@@ -101,7 +101,7 @@ def read_labels(labels_file: Path) -> tuple[list[str], npt.NDArray[np.int64], np
     except UnicodeDecodeError:
         raise SourceError(f"{labels_file}: not UTF-8 text; save it as CSV UTF-8") from None
     if "file" not in columns or "label" not in columns or not set(columns) <= set(COLUMNS):
-        raise SourceError(f"{labels_file}: the columns are {columns}; expected file, label and, if known, difficulty")
+        raise SourceError(f"{labels_file}: the columns are {columns}; expected file, label[, difficulty]")
     files = [row["file"] for row in rows]
     if repeated := sorted({name for name in files if files.count(name) > 1} if len(set(files)) < len(files) else set()):
         raise SourceError(f"{labels_file}: named more than once: {', '.join(repeated[:5])}")
@@ -127,7 +127,7 @@ def folder_pool(images_folder: Path, labels_file: Path, size: int | None = None)
 
     Args:
         images_folder: holds the image files, of any size and mode.
-        labels_file: CSV with the columns file (relative to `images_folder`), label (0 or 1) and, optionally, difficulty.
+        labels_file: CSV with the columns file (inside `images_folder`), label (0 or 1) and, optionally, difficulty.
         size: side in pixels to which every image is resized; None needs images of one size.
 
     Raises:
@@ -139,6 +139,8 @@ def folder_pool(images_folder: Path, labels_file: Path, size: int | None = None)
     images = [read_grey(images_folder / name, size) for name in files]
     for name, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
-            shapes = " and ".join(f"{n} is {i.shape[1]} x {i.shape[0]}" for n, i in ((files[0], images[0]), (name, image)))
-            raise SourceError(f"the images differ in size ({shapes}); resize all with --size, for example --size 28")
+            shapes = [f"{n} is {i.shape[1]} x {i.shape[0]}" for n, i in ((files[0], images[0]), (name, image))]
+            raise SourceError(
+                f"the images differ in size ({' and '.join(shapes)}); resize all with --size, for example --size 28"
+            )
     return Pool("folder", np.stack(images), labels, difficulty, None, files)

@@ -50,9 +50,7 @@ def read_part(folder: Path, prefix: str) -> tuple[npt.NDArray[np.uint8], npt.NDA
     return images, read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 8)
 
 
-def out_of_fold_difficulty(
-    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def out_of_fold_difficulty(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Say how hard each image is: 1 - p(true class) of a model that never saw it.
 
     Five-fold, gradient-boosted trees on 50 principal components, classes weighted to equal mass. Returns float32 [N].
@@ -64,7 +62,8 @@ def out_of_fold_difficulty(
     probabilities = cross_val_predict(
         model, images.reshape(len(images), -1) / 255.0, labels, cv=folds, method="predict_proba"
     )
-    return (1.0 - probabilities[np.arange(len(labels)), labels]).astype(np.float32)
+    difficulty: npt.NDArray[np.float32] = (1 - probabilities[np.arange(len(labels)), labels]).astype(np.float32)
+    return difficulty
 
 
 def main(folder: Path) -> None:
@@ -83,7 +82,7 @@ def main(folder: Path) -> None:
     arrays = {name: np.concatenate(parts) for name, parts in chosen.items()}
     labels = np.isin(arrays["category"], CLASS_1).astype(np.int64)
     arrays["difficulty"] = out_of_fold_difficulty(arrays["images"], labels)
-    np.savez_compressed(POOL_FILE, **arrays)
+    np.savez_compressed(POOL_FILE, allow_pickle=False, **arrays)
     wrong = float(np.mean(arrays["difficulty"] > 0.5))
     print(f"{len(labels):,} images, {POOL_FILE.stat().st_size / 1e6:.1f} MB, out-of-fold error {wrong:.3f}")
 

@@ -35,7 +35,9 @@ def download_data(root: Path = Path()) -> None:
         gdown.download(id=drive_id, output=str(partial))
         found = hashlib.sha256(partial.read_bytes()).hexdigest()
         if sha256 and found != sha256:
-            raise ValueError(f"{archive.name}: the download's sha256 is {found}, expected {sha256}; run this cell again")
+            raise ValueError(
+                f"{archive.name}: the download's sha256 is {found}, expected {sha256}; run this cell again"
+            )
         if not sha256:
             print(f"{archive.name}: no checksum is known for this download, so it is used unchecked")
         partial.rename(archive)
@@ -97,8 +99,7 @@ class TaskDataset(VisionDataset):
 
 
 def load_data(root: Path = Path()) -> tuple[Batches, Batches]:
-    """Make the loaders of ``train/`` and ``val/``: batches of (float32 [B, 1, H, W], int64 [B]), always in file order."""
-    train_loader, val_loader = (
-        DataLoader(TaskDataset(root / name), batch_size=BATCH_SIZE, shuffle=False) for name in ("train", "val")
-    )
+    """Make the loaders of ``train/`` and ``val/``: batches of (float32 [B, 1, H, W], int64 [B]), in file order."""
+    train_loader: Batches = DataLoader(TaskDataset(root / "train"), batch_size=BATCH_SIZE, shuffle=False)
+    val_loader: Batches = DataLoader(TaskDataset(root / "val"), batch_size=BATCH_SIZE, shuffle=False)
     return train_loader, val_loader

@@ -43,13 +43,11 @@ class SmallMobileNet(nn.Module):
             separable_block(64, 128, stride=2),
             separable_block(128, 256, stride=2),
         )
-        self.classifier = nn.Sequential(
-            nn.Linear(256, 128), ReLU6(), nn.Dropout(0.5), nn.Linear(128, num_classes)
-        )
+        self.classifier = nn.Sequential(nn.Linear(256, 128), ReLU6(), nn.Dropout(0.5), nn.Linear(128, num_classes))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.features(images)
-        # Adaptive pooling to 1 x 1 as one window: its gradient keeps the channels-last layout, the adaptive one's does not.
+        # Adaptive pooling to 1 x 1, as one window: so its gradient keeps the channels-last layout.
         pooled = F.avg_pool2d(features, features.shape[-2:]).flatten(1)
         logits: torch.Tensor = self.classifier(pooled)
         return logits

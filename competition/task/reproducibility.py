@@ -19,7 +19,9 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 def keep_freed_memory() -> None:
     """Make glibc reuse the memory of freed tensors instead of handing it back, which costs a fifth of the time."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, at its largest
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD

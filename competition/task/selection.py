@@ -23,7 +23,10 @@ def normalise_indices(returned: Any, batch_size: int, model: int) -> torch.Tenso
     Accepts a tensor, an array or a list of integers in [0, batch_size), in any order, repeats allowed; a boolean mask
     of length batch_size; anything of length zero. Raises `PresentationError` on everything else.
     """
-    expected = f"expected a 1-D list, array or tensor of integers from 0 to {batch_size - 1}, or a boolean mask of length {batch_size}"
+    expected = (
+        f"expected a 1-D list, array or tensor of integers from 0 to {batch_size - 1}, "
+        f"or a boolean mask of length {batch_size}"
+    )
     complaint = f"your_select_indices: the selection for model {model} "
     try:
         array = returned.detach().cpu().numpy() if isinstance(returned, torch.Tensor) else np.asarray(returned)

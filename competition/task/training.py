@@ -87,7 +87,7 @@ def train_two_models(
 ) -> tuple[list[SmallMobileNet], list[Epoch]]:
     """Make both models from `seed` on `device` and train them: one whole run, the same for everybody."""
     seed_everything(seed)
-    models = [SmallMobileNet().to(device, memory_format=torch.channels_last) for _ in range(2)]
+    models = [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]
     seed_everything(seed)
     history = train(models, train_loader, val_loader, select_indices, seed=seed, progress=progress)
     return models, history
