@@ -7,6 +7,7 @@ editable cell. Cells are known by their first line, the marker, since editors lo
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -111,6 +112,12 @@ def notebook_text(notebook: NotebookNode) -> str:
 def starter_text() -> str:
     """Return the text of ``starter_notebook.ipynb``."""
     return notebook_text(build_notebook())
+
+
+def template_sha256() -> str:
+    """Return the checksum of the code of all locked cells: what a training depends on besides solution and data."""
+    locked = [cell.source for cell in build_notebook().cells if LOCKED_MARKER.fullmatch(first_line(cell.source))]
+    return hashlib.sha256("\n".join(locked).encode()).hexdigest()
 
 
 def graft(solution: str) -> NotebookNode:

@@ -9,7 +9,6 @@ verdict is the first of: a limit that was hit, a fault that the notebook reporte
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import re
@@ -23,7 +22,7 @@ from typing import Any
 import torch
 
 from competition.manifest import PUBLIC_SPLITS, split_sha256
-from competition.notebook import graft, notebook_text, starter_text
+from competition.notebook import graft, notebook_text, template_sha256
 from competition.task.constants import NUM_THREADS, SEED
 from competition.task.data import TaskDataset
 from competition.task.metric import performance
@@ -256,7 +255,7 @@ def draft_record(settings: Settings) -> Record:
         answer_seconds=0.0,
         sandbox=settings.backend.value,
         solution_sha256=None,
-        template_sha256=hashlib.sha256(starter_text().encode()).hexdigest(),
+        template_sha256=template_sha256(),
         data_sha256=None,
         split_sha256=None,
         notices=(),

@@ -49,7 +49,7 @@ class Record:
         time_limit, seconds: wall clock granted and used, in seconds.
         answer_seconds: of these, spent waiting for the participant's function.
         sandbox: "bwrap", or "none": not isolated.
-        solution_sha256, template_sha256: the solution cell and the starter notebook.
+        solution_sha256, template_sha256: the solution cell and the code of the locked cells.
         data_sha256, split_sha256: the training and validation data, and the split that was scored.
         notices: what the participant should know about ignored cells.
         started: UTC time, ISO 8601.

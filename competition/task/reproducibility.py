@@ -27,9 +27,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
-keep_freed_memory()
-
-
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and torch's generators and set every flag that the bits of a training depend on."""
     random.seed(seed)

@@ -16,9 +16,9 @@ def show_data(train: TaskDataset, val: TaskDataset) -> None:
     for axis, name, dataset in zip((left, right), names, datasets, strict=True):
         counts = torch.bincount(dataset.targets, minlength=2).tolist()
         axis.bar_label(axis.barh(["class 0", "class 1"], counts, color=["#0072b2", "#e69f00"]), padding=3)
-        axis.set(title=name, xlim=(0, 1.2 * max(counts)))
-        axis.spines[["top", "right"]].set_visible(False)
-    _, axes = plt.subplots(4, 10, figsize=(8, 4.1), layout="constrained")
+        axis.set(title=name, xlim=(0, 1.2 * max(counts)), xticks=[])
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+    _, axes = plt.subplots(4, 10, figsize=(8, 4.1), gridspec_kw={"hspace": 0.35, "wspace": 0.08})
     rows = [(name, dataset, label) for name, dataset in zip(names, datasets, strict=True) for label in (0, 1)]
     for row, (name, dataset, label) in zip(axes, rows, strict=True):
         chosen = torch.nonzero(dataset.targets == label).flatten()[:10].tolist()
@@ -26,7 +26,7 @@ def show_data(train: TaskDataset, val: TaskDataset) -> None:
             axis.imshow(dataset.images[index, 0], cmap="gray", vmin=0, vmax=1)
         for axis in row:
             axis.set_axis_off()
-        row[0].set_title(f"{name}: labelled {label}", loc="left", fontsize=9)
+        row[0].set_title(f"{name}: labelled {label}", loc="left", fontsize=9).set_in_layout(False)
     plt.show()
 
 
@@ -41,7 +41,7 @@ def plot_history(history: list[Epoch]) -> None:
     left.axhline(0.5, color="gray", lw=1, ls=":")
     left.set(title="validation BAC (chance is 0.5)", xlabel="epoch", ylim=(0.4, 1))
     right.set(title="mean loss of the selected samples", xlabel="epoch")
-    left.legend(frameon=False, loc="lower right")
+    left.legend(frameon=False, loc="upper left", ncols=2)
     for axis in (left, right):
         axis.set_xticks(epochs)
         axis.spines[["top", "right"]].set_visible(False)

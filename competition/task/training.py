@@ -4,7 +4,7 @@ from competition.task.constants import LEARNING_RATE, NUM_EPOCHS, SEED, WEIGHT_D
 from competition.task.data import Batches
 from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
-from competition.task.reproducibility import DEVICE, seed_everything
+from competition.task.reproducibility import DEVICE, keep_freed_memory, seed_everything
 from competition.task.selection import SelectIndices, call_select_indices
 
 # LOCKED CELL [training]: edits here change nothing, the grader runs its own copy of this cell.
@@ -52,8 +52,9 @@ def train(
         loss_sums, sample_counts = [0.0, 0.0], [0, 0]
         for model in models:
             model.train()
-        with tqdm(train_loader, f"epoch {epoch}/{NUM_EPOCHS}", disable=not progress, mininterval=0.5) as batches:
-            for batch_inputs, batch_targets in batches:
+        bar = tqdm(total=len(train_loader), desc=f"epoch {epoch}/{NUM_EPOCHS}", disable=not progress, mininterval=0.5)
+        with bar:
+            for batch_inputs, batch_targets in train_loader:
                 inputs, targets = batch_inputs.to(device), batch_targets.to(device)
                 with torch.no_grad():
                     losses = [F.cross_entropy(model(inputs), targets, reduction="none").cpu() for model in models]
@@ -69,8 +70,9 @@ def train(
                     optimizer.step()
                     loss_sums[which] += loss.item() * len(selection)
                     sample_counts[which] += len(selection)
+                bar.update()
             bacs = [predict_and_evaluate(model, val_loader) for model in models]
-            batches.set_postfix_str(f"val BAC {bacs[0]:.3f} and {bacs[1]:.3f}")
+            bar.set_postfix_str(f"val BAC {bacs[0]:.3f} and {bacs[1]:.3f}")
         mean_losses = [total / count if count else None for total, count in zip(loss_sums, sample_counts, strict=True)]
         history.append(Epoch((mean_losses[0], mean_losses[1]), (bacs[0], bacs[1])))
     return history
@@ -86,6 +88,7 @@ def train_two_models(
     progress: bool = True,
 ) -> tuple[list[SmallMobileNet], list[Epoch]]:
     """Make both models from `seed` on `device` and train them: one whole run, the same for everybody."""
+    keep_freed_memory()
     seed_everything(seed)
     models = [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]
     seed_everything(seed)

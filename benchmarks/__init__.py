@@ -1,0 +1,1 @@
+"""Benchmarks: each a command that prints one table, with ratios measured in one run."""

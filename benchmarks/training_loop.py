@@ -1,0 +1,160 @@
+"""How much faster is the task's training loop than a naive one that computes the same?
+
+    python -m benchmarks.training_loop [--repeats 3]
+
+Naive: torch's own layers in the NCHW layout, gradients in the selection pass too, every PNG decoded at every access.
+Both loops train on one thread, in turn, each in a process of its own, with the default selection, 10 batches long and
+6 epochs. Printed: the time of each and their ratio, pair by pair.
+
+Do they compute the same? In float64 the losses of the first 20 steps must agree to 1e-3. In float32 rounding grows
+from step to step, as AdamW turns even the smallest gradient into a full step; so beside the difference of the two
+loops stands that of the naive loop from itself, on two threads instead of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.functional import to_tensor
+
+from competition.build import build_data
+from competition.pool import fashion_pool
+from competition.profiles import NOISE, PRACTICE_SEED, Profile
+from competition.task.baseline import default_select_indices
+from competition.task.constants import BATCH_SIZE, IMAGES_DIR, LEARNING_RATE, NUM_EPOCHS, SEED, WEIGHT_DECAY
+from competition.task.data import load_data
+from competition.task.model import SmallMobileNet
+from competition.task.reproducibility import keep_freed_memory, seed_everything
+from competition.task.training import train
+
+BATCHES = 10
+COMPARED_STEPS = 20
+RTOL = 1e-3
+
+
+class NaiveDataset(Dataset[tuple[torch.Tensor, int]]):
+    """Decodes an image each time somebody looks at it."""
+
+    def __init__(self, files: list[Path], targets: list[int]) -> None:
+        self.files, self.targets = files, targets
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        with Image.open(self.files[index]) as image:
+            return to_tensor(image.convert("L")), self.targets[index]
+
+
+def naive_model(model: SmallMobileNet) -> nn.Module:
+    """Build the same network from torch's own layers, with the weights of `model`."""
+    layers: list[nn.Module] = []
+    for layer in model.features.modules():
+        if isinstance(layer, nn.Conv2d):
+            layers += [layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU6(inplace=True)]
+    linear_1, _, dropout, linear_2 = model.classifier
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear_1, nn.ReLU6(inplace=True), dropout, linear_2]
+    return nn.Sequential(*layers, *head)
+
+
+def naive_losses(root: Path) -> list[list[float]]:
+    """Train both models in the naive way; return the per-sample losses of every selection pass."""
+    files, targets = (load_data(root)[0].dataset.files, load_data(root)[0].dataset.targets.tolist())
+    loader = DataLoader(
+        NaiveDataset([root / "train" / IMAGES_DIR / name for name in files], targets), batch_size=BATCH_SIZE
+    )
+    seed_everything(SEED)
+    models = [naive_model(SmallMobileNet()) for _ in range(2)]
+    seed_everything(SEED)
+    torch.set_num_threads(1)
+    optimizers = [torch.optim.AdamW(m.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY) for m in models]
+    seen = []
+    for _ in range(NUM_EPOCHS):
+        for inputs, labels in loader:
+            losses = [F.cross_entropy(model(inputs), labels, reduction="none") for model in models]
+            seen.append([value for loss in losses for value in loss.tolist()])
+            selections = default_select_indices(labels, losses)
+            for model, optimizer, selection in zip(models, optimizers, selections, strict=True):
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs[selection]), labels[selection]).backward()
+                optimizer.step()
+    return seen
+
+
+def task_losses(root: Path) -> list[list[float]]:
+    """Train both models with the task's own loop; return the per-sample losses of every selection pass."""
+    train_loader, val_loader = load_data(root)
+    keep_freed_memory()
+    seed_everything(SEED)
+    models = [SmallMobileNet().to(memory_format=torch.channels_last) for _ in range(2)]
+    seed_everything(SEED)
+    torch.set_num_threads(1)
+    seen = []
+
+    def watching(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        seen.append([value for loss in losses for value in loss.tolist()])
+        return default_select_indices(targets, losses)
+
+    train(models, train_loader, val_loader, watching, progress=False)
+    return seen
+
+
+LOOPS = {"naive": naive_losses, "task": task_losses}
+
+
+def time_loop(which: str, root: Path) -> tuple[float, torch.Tensor]:
+    """Run one loop in a process of its own; return its seconds and the losses of its first steps, flat."""
+    command = [sys.executable, "-m", "benchmarks.training_loop", "--loop", which, "--root", str(root)]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return report["seconds"], torch.tensor(report["losses"])
+
+
+def compare(repeats: int) -> None:
+    """Time both loops in turn and print the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        profile = Profile("benchmark", BATCHES * BATCH_SIZE, 16, 16, 16)
+        build_data(fashion_pool(), profile, NOISE, PRACTICE_SEED, Path(scratch) / "data")
+        root = Path(scratch) / "data" / "public"
+        ratios, difference = [], 0.0
+        for repeat in range(1, repeats + 1):
+            (naive, naive_seen), (task, task_seen) = time_loop("naive", root), time_loop("task", root)
+            ratios.append(naive / task)
+            difference = max(difference, float(((task_seen - naive_seen).abs() / naive_seen.abs()).max()))
+            print(f"pair {repeat}: naive {naive:.1f} s, task {task:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
+    print(f"naive / task: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    print(f"largest relative difference of the mean losses in the first {COMPARED_STEPS} steps: {difference:.1e}")
+    if difference > RTOL:
+        raise SystemExit(f"error: the loops do not compute the same: {difference:.1e} > {RTOL:.0e}")
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description="Time the task's training loop against a naive one.")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.loop is None:
+        compare(arguments.repeats)
+        return
+    started = time.perf_counter()
+    seen = LOOPS[arguments.loop](arguments.root)
+    seconds = time.perf_counter() - started
+    means = [statistics.fmean(step) for step in seen[:COMPARED_STEPS]]
+    print(json.dumps({"seconds": seconds, "losses": means}))
+
+
+if __name__ == "__main__":
+    main()

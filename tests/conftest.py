@@ -1,0 +1,64 @@
+"""Shared parts of the tests: a built data folder, notebooks from cells, the command line."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from competition.build import build_data
+from competition.notebook import graft, notebook_text
+from competition.pool import fashion_pool
+from competition.profiles import NOISE, PROFILES
+from grader.cli import app
+
+REPOSITORY = Path(__file__).parents[1]
+ALL_SAMPLES = "def your_select_indices(targets, losses):\n    return [list(range(len(targets)))] * 2\n"
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Build the debug profile once."""
+    folder = tmp_path_factory.mktemp("organizer") / "data"
+    build_data(fashion_pool(), PROFILES["debug"], NOISE, 7, folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What ``grader`` printed, its exit status, and the record of ``--report``."""
+
+    status: int
+    printed: str
+    record: dict
+    run: Path | None
+
+
+@pytest.fixture
+def grade(data, tmp_path):
+    """Grade a cell, a notebook's text or bytes, with ``grader grade`` (or another command), in this process."""
+
+    def run(submission, *options, command="grade", folder=data, suffix=".ipynb"):
+        notebook = tmp_path / f"submission{suffix}"
+        if isinstance(submission, bytes):
+            notebook.write_bytes(submission)
+        else:
+            notebook.write_text(notebook_text(graft(submission)))
+        report, runs = tmp_path / "report.json", tmp_path / "runs"
+        before = set(runs.glob("*"))
+        arguments = [command, str(notebook), "--data", str(folder), "--report", str(report), "--device", "cpu"]
+        arguments += ["--runs", str(runs)] if command == "grade" else []
+        result = CliRunner().invoke(app, [*arguments, *options], env={"COLUMNS": "300"}, catch_exceptions=False)
+        record = json.loads(report.read_text()) if report.exists() else {}
+        new = sorted(set(runs.glob("*")) - before)
+        return Graded(result.exit_code, result.output, record, new[0] if new else None)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _quiet_kernels(monkeypatch):
+    """Keep kernels that run without a sandbox from warning about debugger files."""
+    monkeypatch.setitem(os.environ, "PYDEVD_DISABLE_FILE_VALIDATION", "1")

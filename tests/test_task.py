@@ -1,0 +1,219 @@
+"""The task itself: network, metric, selections, loop."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.training_loop import naive_losses, task_losses
+from competition.build import build_data
+from competition.pool import fashion_pool
+from competition.profiles import NOISE, Profile
+from competition.task.baseline import default_select_indices
+from competition.task.constants import NUM_EPOCHS
+from competition.task.metric import performance, predict_and_evaluate
+from competition.task.model import SmallMobileNet
+from competition.task.reproducibility import isolated_random_state, seed_everything
+from competition.task.selection import PresentationError, call_select_indices, normalise_selection
+from competition.task.training import train, train_two_models
+
+
+def small_loader(images=256):
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.rand(images, 1, 28, 28, generator=generator)
+    targets = torch.arange(images) % 2
+    return DataLoader(TensorDataset(inputs, targets), batch_size=128)
+
+
+def test_small_mobile_net_has_the_tasks_layers():
+    """The network has 79,874 parameters, no bias in a convolution, and BatchNorm behind every one."""
+    model = SmallMobileNet()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 79_874
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert [(c.in_channels, c.out_channels, c.kernel_size[0], c.stride[0], c.groups) for c in convolutions] == [
+        (1, 32, 3, 1, 1),
+        (32, 32, 3, 1, 32),
+        (32, 64, 1, 1, 1),
+        (64, 64, 3, 2, 64),
+        (64, 128, 1, 1, 1),
+        (128, 128, 3, 2, 128),
+        (128, 256, 1, 1, 1),
+    ]
+    assert all(convolution.bias is None for convolution in convolutions)
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in model.modules()) == len(convolutions)
+
+
+@pytest.mark.parametrize("side", [20, 28, 33])
+def test_any_image_size_is_accepted(side):
+    """Images of any side give one row of logits each."""
+    assert SmallMobileNet()(torch.rand(2, 1, side, side)).shape == (2, 2)
+
+
+@pytest.mark.parametrize(("bac", "points"), [(0.0, 0), (0.5, 0), (0.65, 50), (0.7999, 100), (0.797, 99), (1.0, 100)])
+def test_points_are_linear_between_one_half_and_four_fifths(bac, points):
+    """0 points up to a BAC of 0.5, 100 from 0.8 on, linear between, rounded."""
+    assert performance(bac) == points
+
+
+def test_balanced_accuracy_ignores_the_class_counts():
+    """A model that always answers 1 gets 0.5 however rare class 0 is, and keeps its training mode."""
+
+    class AlwaysOne(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unused = nn.Parameter(torch.zeros(1))
+
+        def forward(self, inputs):
+            return torch.tensor([[0.0, 1.0]]).repeat(len(inputs), 1)
+
+    loader = DataLoader(TensorDataset(torch.zeros(10, 1), torch.tensor([0] + [1] * 9)), batch_size=4)
+    model = AlwaysOne().train()
+    assert predict_and_evaluate(model, loader) == 0.5
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ([[0, 3], [1]], [[0, 3], [1]]),
+        ((torch.tensor([2, 2]), np.array([0], dtype=np.uint8)), [[2, 2], [0]]),
+        ([np.array([True, False, False, True]), torch.tensor([False] * 4)], [[0, 3], []]),
+        ([[], torch.empty(0)], [[], []]),
+        (torch.tensor([[0, 1], [2, 3]]), [[0, 1], [2, 3]]),
+        ([range(2), [np.int32(1), np.int64(2)]], [[0, 1], [1, 2]]),
+        ([torch.tensor([1], requires_grad=False).int(), [3] * 16], [[1], [3] * 16]),
+    ],
+)
+def test_every_documented_kind_of_selection_is_accepted(returned, expected):
+    """Lists, arrays, tensors, ranges, masks and anything empty become int64 index tensors."""
+    selection = normalise_selection(returned, 4)
+    assert [indices.tolist() for indices in selection] == expected
+    assert all(indices.dtype == torch.int64 for indices in selection)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (None, "returned a NoneType"),
+        (5, "returned a int"),
+        ([[0]], "expected two selections"),
+        ([[0], [1], [2]], "expected two selections"),
+        ([[4], [0]], "model 1 holds the index 4"),
+        ([[0], [-1]], "model 2 holds the index -1"),
+        ([[0.0], [1]], "values of type float64"),
+        ([torch.tensor([[0]]), [1]], "shape (1, 1)"),
+        ([[True, False], [1]], "boolean mask of length 2"),
+        ([[0] * 17, [1]], "17 indices"),
+        ([[0, "a"], [1]], "model 1 has values of type"),
+        ([[[0], [1, 2]], [1]], "model 1 is a list"),
+        ([0, 1], "model 1 is a int"),
+        ([{0, 1}, [1]], "model 1 is a set"),
+        ([[2**70], [1]], "model 1 has values of type object"),
+    ],
+)
+def test_every_other_selection_is_refused_with_what_it_was_and_what_was_expected(returned, words):
+    """A PresentationError says which model's selection was wrong, what it was, and what is expected."""
+    with pytest.raises(PresentationError) as error:
+        normalise_selection(returned, 4)
+    assert words in str(error.value)
+    assert "expected" in str(error.value) or "at most" in str(error.value)
+
+
+def test_a_call_leaves_no_trace_in_the_trainings_random_state():
+    """Whatever the function draws or switches, the generators and flags around it stay as they were."""
+
+    def wild(targets, losses):
+        random.random()
+        np.random.seed(0)
+        torch.rand(100)
+        torch.manual_seed(9)
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(False)
+        targets.zero_()
+        losses[0].fill_(7)
+        return [[0], [0]]
+
+    seed_everything(5)
+    expected = random.random(), np.random.random(), torch.rand(1).item()
+    seed_everything(5)
+    targets, losses = torch.ones(3, dtype=torch.int64), [torch.ones(3), torch.ones(3)]
+    call_select_indices(wild, targets, losses, seed=1, call=0)
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == expected
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.get_num_threads() == 2
+    assert torch.are_deterministic_algorithms_enabled()
+    assert targets.tolist() == [1, 1, 1]
+    assert losses[0].tolist() == [1, 1, 1]
+
+
+def test_random_numbers_depend_on_the_seed_and_on_the_call_alone():
+    """The same (seed, call) gives the same draws whatever came before; another seed or call gives others."""
+
+    def draws(seed, call):
+        torch.rand(random.randrange(50))
+        with isolated_random_state(seed, call):
+            return random.random(), np.random.random(), torch.rand(1).item()
+
+    assert draws(1, 2) == draws(1, 2)
+    assert len({draws(1, 2), draws(1, 3), draws(2, 2)}) == 3
+
+
+def test_an_empty_selection_skips_the_models_step():
+    """A model whose selections are all empty keeps its weights and has no training loss; the other one learns."""
+    loader = small_loader()
+    seed_everything(0)
+    models = [SmallMobileNet(), SmallMobileNet()]
+    before = [[parameter.clone() for parameter in model.parameters()] for model in models]
+    history = train(models, loader, loader, lambda targets, losses: [[], [0, 1, 2]], progress=False)
+    same = [
+        all(torch.equal(a, b) for a, b in zip(old, model.parameters(), strict=True))
+        for old, model in zip(before, models, strict=True)
+    ]
+    assert same == [True, False]
+    assert len(history) == NUM_EPOCHS
+    assert all(epoch.train_loss[0] is None and epoch.train_loss[1] > 0 for epoch in history)
+
+
+def test_repeated_indices_weigh_a_sample():
+    """Selecting a sample twice gives it twice the weight of one that is selected once."""
+    inputs, targets = torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 0, 1])
+    model = SmallMobileNet().eval()
+    with torch.no_grad():
+        each = F.cross_entropy(model(inputs), targets, reduction="none")
+        repeated = F.cross_entropy(model(inputs[[0, 0, 1]]), targets[[0, 0, 1]])
+    torch.testing.assert_close(repeated, (2 * each[0] + each[1]) / 3)
+
+
+def test_two_trainings_in_one_process_give_the_same_bits():
+    """`train_two_models` depends on its arguments alone, not on what ran before."""
+    loader = small_loader()
+    first = train_two_models(loader, loader, default_select_indices, seed=3, progress=False)
+    torch.rand(17)
+    second = train_two_models(loader, loader, default_select_indices, seed=3, progress=False)
+    other = train_two_models(loader, loader, default_select_indices, seed=4, progress=False)
+    assert first[1] == second[1] != other[1]
+
+
+def test_the_loop_computes_what_a_naive_one_does(tmp_path):
+    """Channels-last, no gradients in the selection pass and images decoded once change no loss by more than 1e-3."""
+    build_data(fashion_pool(), Profile("tiny", 512, 16, 16, 16), NOISE, 1, tmp_path / "data")
+    root = tmp_path / "data" / "public"
+    naive, task = (torch.tensor([sum(step) for step in f(root)[:20]]) for f in (naive_losses, task_losses))
+    assert len(naive) == 20
+    torch.testing.assert_close(task, naive, rtol=1e-3, atol=0)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_cuda_training_repeats_itself():
+    """On a GPU the same training gives the same history twice."""
+    loader, device = small_loader(), torch.device("cuda")
+    runs = [train_two_models(loader, loader, default_select_indices, device=device, progress=False) for _ in range(2)]
+    assert runs[0][1] == runs[1][1]
