@@ -14,6 +14,7 @@ loops stands that of the naive loop from itself, on two threads instead of one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -69,72 +70,97 @@ def naive_model(model: SmallMobileNet) -> nn.Module:
     return nn.Sequential(*layers, *head)
 
 
-def naive_losses(root: Path) -> list[list[float]]:
-    """Train both models in the naive way; return the per-sample losses of every selection pass."""
-    files, targets = (load_data(root)[0].dataset.files, load_data(root)[0].dataset.targets.tolist())
-    loader = DataLoader(
-        NaiveDataset([root / "train" / IMAGES_DIR / name for name in files], targets), batch_size=BATCH_SIZE
-    )
+class EnoughSteps(Exception):
+    """Ends a training whose first losses are all that is wanted."""
+
+
+def naive_losses(
+    root: Path, dtype: torch.dtype = torch.float32, threads: int = 1, steps: int | None = None
+) -> torch.Tensor:
+    """Train both models in the naive way; return the mean loss of every selection pass, float64 [steps]."""
+    train = load_data(root)[0].dataset
+    files = [root / "train" / IMAGES_DIR / name for name in train.files]
+    loader = DataLoader(NaiveDataset(files, train.targets.tolist()), batch_size=BATCH_SIZE)
     seed_everything(SEED)
-    models = [naive_model(SmallMobileNet()) for _ in range(2)]
+    models = [naive_model(SmallMobileNet()).to(dtype) for _ in range(2)]
     seed_everything(SEED)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     optimizers = [torch.optim.AdamW(m.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY) for m in models]
-    seen = []
+    seen: list[torch.Tensor] = []
     for _ in range(NUM_EPOCHS):
-        for inputs, labels in loader:
+        for images, labels in loader:
+            inputs = images.to(dtype)
             losses = [F.cross_entropy(model(inputs), labels, reduction="none") for model in models]
-            seen.append([value for loss in losses for value in loss.tolist()])
+            seen.append(torch.cat(losses).detach().double().mean())
+            if len(seen) == steps:
+                return torch.stack(seen)
             selections = default_select_indices(labels, losses)
             for model, optimizer, selection in zip(models, optimizers, selections, strict=True):
                 optimizer.zero_grad()
                 F.cross_entropy(model(inputs[selection]), labels[selection]).backward()
                 optimizer.step()
-    return seen
+    return torch.stack(seen)
 
 
-def task_losses(root: Path) -> list[list[float]]:
-    """Train both models with the task's own loop; return the per-sample losses of every selection pass."""
+def task_losses(
+    root: Path, dtype: torch.dtype = torch.float32, threads: int = 1, steps: int | None = None
+) -> torch.Tensor:
+    """Train both models with the task's own loop; return the mean loss of every selection pass, float64 [steps]."""
     train_loader, val_loader = load_data(root)
+    for loader in (train_loader, val_loader):
+        loader.dataset.images = loader.dataset.images.to(dtype)
     keep_freed_memory()
     seed_everything(SEED)
-    models = [SmallMobileNet().to(memory_format=torch.channels_last) for _ in range(2)]
+    models = [SmallMobileNet().to(dtype).to(memory_format=torch.channels_last) for _ in range(2)]
     seed_everything(SEED)
-    torch.set_num_threads(1)
-    seen = []
+    torch.set_num_threads(threads)
+    seen: list[torch.Tensor] = []
 
     def watching(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
-        seen.append([value for loss in losses for value in loss.tolist()])
+        seen.append(torch.cat(losses).double().mean())
+        if len(seen) == steps:
+            raise EnoughSteps
         return default_select_indices(targets, losses)
 
-    train(models, train_loader, val_loader, watching, progress=False)
-    return seen
+    with contextlib.suppress(EnoughSteps):
+        train(models, train_loader, val_loader, watching, progress=False)
+    return torch.stack(seen)
 
 
 LOOPS = {"naive": naive_losses, "task": task_losses}
 
 
 def time_loop(which: str, root: Path) -> tuple[float, torch.Tensor]:
-    """Run one loop in a process of its own; return its seconds and the losses of its first steps, flat."""
+    """Run one whole training in a process of its own; return its seconds and the losses of its first steps."""
     command = [sys.executable, "-m", "benchmarks.training_loop", "--loop", which, "--root", str(root)]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return report["seconds"], torch.tensor(report["losses"])
+    return report["seconds"], torch.tensor(report["losses"], dtype=torch.float64)
+
+
+def largest_difference(losses: torch.Tensor, reference: torch.Tensor) -> float:
+    """Return the largest relative difference of two courses of losses."""
+    return float(((losses - reference).abs() / reference.abs()).max())
 
 
 def compare(repeats: int) -> None:
-    """Time both loops in turn and print the table."""
+    """Time both loops in turn, compare their losses, print the table."""
     with tempfile.TemporaryDirectory() as scratch:
         profile = Profile("benchmark", BATCHES * BATCH_SIZE, 16, 16, 16)
         build_data(fashion_pool(), profile, NOISE, PRACTICE_SEED, Path(scratch) / "data")
         root = Path(scratch) / "data" / "public"
-        ratios, difference = [], 0.0
+        ratios = []
         for repeat in range(1, repeats + 1):
             (naive, naive_seen), (task, task_seen) = time_loop("naive", root), time_loop("task", root)
             ratios.append(naive / task)
-            difference = max(difference, float(((task_seen - naive_seen).abs() / naive_seen.abs()).max()))
             print(f"pair {repeat}: naive {naive:.1f} s, task {task:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
-    print(f"naive / task: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
-    print(f"largest relative difference of the mean losses in the first {COMPARED_STEPS} steps: {difference:.1e}")
+        print(f"naive / task: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+        exact = [loop(root, torch.float64, 2, COMPARED_STEPS) for loop in (task_losses, naive_losses)]
+        itself = naive_losses(root, threads=2, steps=COMPARED_STEPS)
+    difference = largest_difference(*exact)
+    print(f"largest relative difference of the mean losses in the first {COMPARED_STEPS} steps:")
+    print(f"  float64, task from naive: {difference:.1e}")
+    print(f"  float32, task from naive: {largest_difference(task_seen, naive_seen):.1e}")
+    print(f"  float32, naive on two threads from naive on one: {largest_difference(itself, naive_seen):.1e}")
     if difference > RTOL:
         raise SystemExit(f"error: the loops do not compute the same: {difference:.1e} > {RTOL:.0e}")
 
@@ -150,10 +176,9 @@ def main() -> None:
         compare(arguments.repeats)
         return
     started = time.perf_counter()
-    seen = LOOPS[arguments.loop](arguments.root)
+    losses = LOOPS[arguments.loop](arguments.root)
     seconds = time.perf_counter() - started
-    means = [statistics.fmean(step) for step in seen[:COMPARED_STEPS]]
-    print(json.dumps({"seconds": seconds, "losses": means}))
+    print(json.dumps({"seconds": seconds, "losses": losses[:COMPARED_STEPS].tolist()}))
 
 
 if __name__ == "__main__":
