@@ -302,8 +302,8 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         return scored(draft, artifacts.models, folder, datasets), artifacts
     except ParticipantFault as fault:
         return replace(draft, verdict=fault.verdict, message=plain_text(fault.message)), artifacts
-    except InfrastructureError as error:
-        return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=error.message, points=None), artifacts
+    except (InfrastructureError, OSError) as error:
+        return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=str(error), points=None), artifacts
 
 
 def grade_trusted(

@@ -69,7 +69,7 @@ def read_file(path: Path) -> bytes:
     if path.is_symlink():
         raise fault("the submission is a symbolic link; submit the notebook file itself")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise fault("the submission is not a file; submit the .ipynb file itself")
@@ -78,7 +78,10 @@ def read_file(path: Path) -> bytes:
                 f"the notebook holds {status.st_size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
                 "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
             )
-        return stream.read(MAX_NOTEBOOK_BYTES + 1)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(MAX_NOTEBOOK_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def read_cells(raw: bytes) -> list[Cell]:

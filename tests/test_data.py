@@ -1,0 +1,298 @@
+"""The data: noise, pools, builds, manifests."""
+
+import csv
+import hashlib
+import json
+import re
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from competition.build import build_data, check_leaks, draw_splits
+from competition.cli import app
+from competition.errors import DataError, SourceError
+from competition.manifest import open_split, read_manifest
+from competition.noise import NoiseRates, flip_probabilities, noisy_labels
+from competition.pool import fashion_pool, folder_pool, read_grey
+from competition.profiles import NOISE, PROFILES, Profile
+from competition.task.data import load_data
+
+TINY = Profile("tiny", 32, 16, 16, 16)
+
+
+def test_flip_rates_grow_with_difficulty_around_the_class_rate():
+    """Within a class the rate rises with difficulty, its mean is the class's, and classes do not mix."""
+    clean = np.array([1] * 100 + [0] * 50)
+    difficulty = np.random.default_rng(0).random(150).astype(np.float32)
+    rates = NoiseRates(0.5, 0.1, spread_1=0.2, spread_0=0.05)
+    probabilities = flip_probabilities(clean, difficulty, rates)
+    for label, mean, spread in ((1, 0.5, 0.2), (0, 0.1, 0.05)):
+        member = probabilities[clean == label]
+        assert member.mean() == pytest.approx(mean)
+        assert member.min() == pytest.approx(mean - spread, abs=0.01)
+        assert member.max() == pytest.approx(mean + spread, abs=0.01)
+        assert (np.diff(member[np.argsort(difficulty[clean == label])]) > 0).all()
+
+
+def test_noise_is_a_pure_function_of_its_arguments():
+    """The same labels, difficulties, rates and generator give the same noise, at the rate asked for."""
+    clean = np.repeat([0, 1], 20_000)
+    difficulty = np.zeros(40_000, dtype=np.float32)
+    rates = NoiseRates(0.4, 0.1)
+    first, second = (noisy_labels(clean, difficulty, rates, np.random.default_rng(3)) for _ in range(2))
+    assert (first == second).all()
+    assert (first != clean)[clean == 1].mean() == pytest.approx(0.4, abs=0.02)
+    assert (first != clean)[clean == 0].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_impossible_rates_are_refused():
+    """A rate whose spread leaves the range of a probability is an error, not a clipped surprise."""
+    with pytest.raises(ValueError, match=r"class 1: flip rate 0\.95 with spread 0\.1"):
+        flip_probabilities(np.array([1]), np.zeros(1, dtype=np.float32), NoiseRates(0.95, 0.0, spread_1=0.1))
+
+
+def test_the_embedded_pool_serves_the_full_profile_with_no_image_twice():
+    """It holds enough images of each class in both parts, all different, in at most 10 MB."""
+    pool = fashion_pool()
+    splits = draw_splits(pool, PROFILES["full"], NOISE, seed=1)
+    check_leaks(pool, splits)
+    assert {name: len(split.rows) for name, split in splits.items()} == PROFILES["full"].sizes()
+    assert len({image.tobytes() for image in pool.images}) == len(pool.images) >= 15_000
+    assert all((pool.for_test[split.rows] == name.startswith("test")).all() for name, split in splits.items())
+    assert all(split.clean.mean() == pytest.approx(0.75, abs=0.01) for split in splits.values())
+    noisy = np.bincount(splits["train"].labels)
+    assert 6_000 < noisy[0] < 7_000  # the original task's file has 6,298
+
+
+def test_the_same_arguments_build_the_same_data(tmp_path):
+    """Two builds agree in every file, zips and manifests included; another seed gives other names and other noise."""
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        build_data(fashion_pool(), TINY, NOISE, seed, tmp_path / name)
+    files = {
+        name: {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        for name in "abc"
+    }
+    assert files["a"] == files["b"]
+    assert not {p for p in files["a"] if p.suffix == ".png"} & set(files["c"])
+
+
+def test_a_stream_of_chance_leaves_the_others_alone():
+    """Other noise rates change labels, but neither images nor order nor names."""
+    first = draw_splits(fashion_pool(), TINY, NOISE, 1)["train"]
+    second = draw_splits(fashion_pool(), TINY, NoiseRates(0.1, 0.1), 1)["train"]
+    assert (first.rows == second.rows).all()
+    assert first.names == second.names
+    assert (first.labels != second.labels).any()
+
+
+def test_the_public_part_gives_nothing_away(data):
+    """Opaque names, PNGs without metadata, no truth, no seed, nothing of a test set."""
+    public = data / "public"
+    names = sorted(path.name for path in public.iterdir())
+    assert names == ["manifest.json", "starter_notebook.ipynb", "train", "train.zip", "val", "val.zip"]
+    for path in (public / "train" / "data").iterdir():
+        assert re.fullmatch(r"[0-9a-f]{16}\.png", path.name)
+        with Image.open(path) as image:
+            assert image.info == {}
+    text = (public / "manifest.json").read_text()
+    assert set(json.loads(text)) == {"profile", "image_size", "splits"}
+    assert set(json.loads(text)["splits"]) == {"train", "val"}
+    private = read_manifest(data / "private")
+    assert private["seed"] == "7"
+    assert all(private["splits"][split]["sha256"] not in text for split in ("test_a", "test_b"))
+
+
+def test_the_truth_file_names_every_training_image_with_both_labels(data):
+    """`train_truth.csv` agrees with the public labels, and with the manifest on how many are wrong."""
+    with open(data / "private" / "train_truth.csv", newline="") as stream:
+        truth = list(csv.DictReader(stream))
+    with open(data / "public" / "train" / "dataset_labels.csv", newline="") as stream:
+        labels = list(csv.DictReader(stream))
+    assert [(row["file"], row["noisy_label"]) for row in truth] == [(row["file"], row["label"]) for row in labels]
+    wrong = sum(row["noisy_label"] != row["clean_label"] for row in truth)
+    assert wrong == read_manifest(data / "private")["flipped"] > 0
+
+
+def test_the_zips_hold_the_folders(data):
+    """Each zip holds exactly the files of its folder."""
+    for split in ("train", "val"):
+        with zipfile.ZipFile(data / "public" / f"{split}.zip") as archive:
+            inside = {name: archive.read(name) for name in archive.namelist()}
+        folder = data / "public" / split
+        outside = {p.relative_to(folder.parent).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        assert inside == outside
+
+
+def test_without_a_seed_the_build_draws_a_secret_one(tmp_path):
+    """Two builds without --seed differ and warn of nothing; one with --seed warns that the answers can be rebuilt."""
+    options = ["build-data", "--profile", "debug", "--out"]
+    runs = [CliRunner().invoke(app, [*options, str(tmp_path / name)]) for name in "ab"]
+    seeds = [int(read_manifest(tmp_path / name / "private")["seed"]) for name in "ab"]
+    assert [run.exit_code for run in runs] == [0, 0]
+    assert seeds[0] != seeds[1]
+    assert max(seeds) > 2**64
+    seeded = CliRunner().invoke(app, [*options, str(tmp_path / "c"), "--seed", "1"])
+    assert "rebuild the secret answers" in seeded.output
+    assert "warning" not in runs[0].output
+
+
+def test_a_finished_build_is_never_overwritten(tmp_path):
+    """Building where something stands already is refused, and what stands there stays."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious").write_text("")
+    result = CliRunner().invoke(app, ["build-data", "--profile", "debug", "--out", str(tmp_path / "data")])
+    assert result.exit_code == 1
+    assert "exists already" in result.output
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["precious"]
+
+
+def test_one_picture_in_two_splits_fails_the_build(tmp_path):
+    """A source with a duplicate picture is refused once its copies would stand in different splits."""
+    pool = fashion_pool()
+    splits = draw_splits(pool, TINY, NOISE, 1)
+    pool.images[splits["test_a"].rows[0]] = pool.images[splits["train"].rows[0]]
+    with pytest.raises(SourceError, match="the same picture would stand in train and in test_a: train"):
+        build_data(pool, TINY, NOISE, 1, tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["pixels", "label", "name", "missing image", "missing labels", "broken image"])
+def test_changed_data_is_noticed(tmp_path, change):
+    """Whatever changes in a split, opening it names the split and says what to do."""
+    build_data(fashion_pool(), TINY, NOISE, 1, tmp_path / "data")
+    folder = tmp_path / "data" / "public"
+    labels = folder / "train" / "dataset_labels.csv"
+    image = min((folder / "train" / "data").iterdir())
+    if change == "pixels":
+        Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
+    elif change == "label":
+        lines = labels.read_text().splitlines()
+        lines[1] = lines[1][:-1] + str(1 - int(lines[1][-1]))
+        labels.write_text("\n".join(lines) + "\n")
+    elif change == "name":
+        image.rename(image.with_name("other.png"))
+        labels.write_text(labels.read_text().replace(image.name, "other.png"))
+    elif change == "missing image":
+        image.unlink()
+    elif change == "missing labels":
+        labels.unlink()
+    else:
+        image.write_bytes(image.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"train.*(restore it|restore train/).*build the data again"):
+        open_split(folder, "train")
+    open_split(folder, "val")
+
+
+def test_checksums_do_not_depend_on_the_png_encoder(tmp_path):
+    """Recompressing every image changes files, but no checksum."""
+    build_data(fashion_pool(), TINY, NOISE, 1, tmp_path / "data")
+    folder = tmp_path / "data" / "public"
+    for path in (folder / "val" / "data").iterdir():
+        before = hashlib.sha256(path.read_bytes()).hexdigest()
+        with Image.open(path) as image:
+            image.load()
+        image.save(path, compress_level=0)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() != before
+    open_split(folder, "val")
+
+
+def write_source(folder, *, images=120, sizes=((20, 24),), labels=None, columns=("file", "label"), extra=()):
+    """Write an organizer's own images of several modes, and their CSV; return both paths."""
+    generator = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for index in range(images):
+        shape = sizes[index % len(sizes)]
+        mode = ("L", "RGB", "RGBA", "I;16", "P", "1", "LA", "CMYK")[index % 8]
+        pixels = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels)
+        image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+        name = f"{index}.{'tiff' if mode == 'CMYK' else 'png'}"
+        image.save(folder / "images" / name)
+        rows.append([name, labels[index] if labels else index % 2, *extra])
+    with open(folder / "labels.csv", "w", newline="") as stream:
+        csv.writer(stream).writerows([columns, *rows])
+    return folder / "images", folder / "labels.csv"
+
+
+def test_a_folder_of_ones_own_becomes_a_competition(tmp_path):
+    """Images of any mode and size, resized on request, build a whole data folder that the task can load."""
+    images, labels = write_source(tmp_path / "source", images=600, sizes=((20, 24), (31, 17)))
+    options = ["--source", "folder", "--images", str(images), "--labels", str(labels), "--size", "28"]
+    out = tmp_path / "data"
+    result = CliRunner().invoke(app, ["build-data", *options, "--profile", "debug", "--out", str(out)])
+    assert result.exit_code == 1
+    assert "too few images of class 1: profile 'debug' needs 480" in result.output
+    images, labels = write_source(tmp_path / "more", images=960, sizes=((20, 24), (31, 17)))
+    options = ["--source", "folder", "--images", str(images), "--labels", str(labels), "--size", "28"]
+    result = CliRunner().invoke(app, ["build-data", *options, "--profile", "debug", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "every image flips equally often" in result.output
+    train, val = load_data(out / "public")
+    assert next(iter(train))[0].shape == (128, 1, 28, 28)
+    assert len(val.dataset) == 128
+
+
+def test_grey_values_survive_every_mode(tmp_path):
+    """The same grey picture stored in any mode reads as the same grey values; transparent parts are black."""
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for mode in ("L", "RGB", "RGBA", "P", "LA"):
+        path = tmp_path / f"{mode}.png"
+        Image.fromarray(grey).convert(mode).save(path)
+        assert np.abs(read_grey(path, None).astype(int) - grey).max() <= 1, mode
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
+    assert (read_grey(tmp_path / "sixteen.png", None) == grey).all()
+    Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(tmp_path / "clear.png")
+    assert (read_grey(tmp_path / "clear.png", None) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"labels": [2, *[0, 1] * 3, 0]}, "labels must be 0 or 1, also found 2"),
+        ({"labels": ["cat", *[0, 1] * 3, 0]}, "also found cat"),
+        ({"labels": [1] * 8}, "needs images of both classes"),
+        ({"columns": ("name", "label")}, "the columns are ['name', 'label']"),
+        ({"sizes": ((20, 24), (8, 9))}, "0.png is 24 x 20 and 1.png is 9 x 8"),
+        ({"columns": ("file", "label", "difficulty"), "extra": ("hard",)}, "a difficulty is not a number"),
+        ({"columns": ("file", "label", "difficulty"), "extra": ("nan",)}, "a difficulty is not finite"),
+    ],
+)
+def test_a_wrong_source_is_refused_with_the_reason(tmp_path, source, words):
+    """Wrong labels, columns, sizes and difficulties each give their own message."""
+    with pytest.raises(SourceError, match=re.escape(words)):
+        folder_pool(*write_source(tmp_path / "source", images=8, **source))
+
+
+def test_missing_and_unreadable_files_of_a_source_are_named(tmp_path):
+    """A missing folder, CSV or image, a repeated name and a file that is no image each give their own message."""
+    images, labels = write_source(tmp_path / "source", images=8)
+    with pytest.raises(SourceError, match="no such folder"):
+        folder_pool(tmp_path / "nowhere", labels)
+    with pytest.raises(SourceError, match="no such file; give the CSV"):
+        folder_pool(images, tmp_path / "nothing.csv")
+    (images / "3.png").write_text("not an image")
+    with pytest.raises(SourceError, match=r"3\.png: cannot be read as an image"):
+        folder_pool(images, labels)
+    (images / "3.png").unlink()
+    with pytest.raises(SourceError, match=r"3\.png: no such file, but the labels file names it"):
+        folder_pool(images, labels)
+    labels.write_text("file,label\n0.png,1\n0.png,0\n")
+    with pytest.raises(SourceError, match=r"named more than once: 0\.png"):
+        folder_pool(images, labels)
+
+
+def test_difficulties_of_a_source_reach_the_noise(tmp_path):
+    """A CSV's difficulty column decides which labels flip more often."""
+    images, labels = write_source(tmp_path / "s", images=8, columns=("file", "label", "difficulty"), extra=(0.5,))
+    pool = folder_pool(images, labels, size=28)
+    assert pool.difficulty is not None
+    hard = replace(fashion_pool(), difficulty=np.linspace(0, 1, 18_800, dtype=np.float32))
+    train = draw_splits(hard, PROFILES["full"], NoiseRates(0.5, 0.0, spread_1=0.5), 1)["train"]
+    flipped = train.labels != train.clean
+    ones = train.clean == 1
+    assert hard.difficulty[train.rows[ones & flipped]].mean() > hard.difficulty[train.rows[ones & ~flipped]].mean()

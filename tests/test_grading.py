@@ -1,0 +1,335 @@
+"""Whole gradings on the debug profile: verdicts, bits, records, kills. Each runs a notebook in the real sandbox."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import grader.cli
+import grader.grading
+import grader.sandbox
+from competition.manifest import open_split
+from competition.notebook import SOLUTION_MARKER, graft, notebook_text
+from grader.cli import app
+from grader.limits import default_limits
+from grader.record import load_models, read_record, unpack_selections
+from grader.trainer import evaluate
+from tests.conftest import ALL_SAMPLES
+
+FUNCTION = "def your_select_indices(targets, losses):\n    "
+
+# Draws from every generator, switches what can be switched, trains for itself: and must still repeat itself.
+RANDOM = """
+import random
+import numpy as np
+import torch
+
+own = torch.nn.Linear(784, 2)
+torch.set_num_threads(1)
+
+
+def your_select_indices(targets, losses):
+    images = next(iter(train_loader))[0].flatten(1)
+    with torch.enable_grad():
+        own(images).square().mean().backward()
+    torch.set_grad_enabled(False)
+    draws = [random.random(), np.random.random(), torch.rand(1).item(), own.weight.grad.sum().item()]
+    keep = torch.rand(len(targets)) < 0.5 + 0.4 * draws[0]
+    return [keep, np.random.permutation(len(targets))[: int(100 * draws[1]) + 1]]
+"""
+
+
+def test_a_valid_submission_is_graded_and_kept(grade, data):
+    """Verdict OK, exit 0, a whole record, and a run folder from which the score can be computed again."""
+    graded = grade(FUNCTION + "return [targets == 1, [0, 0, 5]]")
+    record = graded.record
+    assert (graded.status, record["verdict"], record["sandbox"], record["split"]) == (0, "OK", "bwrap", "test_a")
+    assert record["bac_mean"] == sum(record["bac"]) / 2
+    assert set(record) >= {"message", "points", "seed", "device", "seconds", "solution_sha256", "data_sha256"}
+    assert record["seconds"] > record["answer_seconds"] > 0
+    files = {path.name for path in graded.run.iterdir()}
+    assert files == {
+        *("record.json", "submission.ipynb", "executed.ipynb", "output.txt", "history.json", "selections.npz"),
+        *("model_1.safetensors", "model_2.safetensors"),
+    }
+    assert json.loads((graded.run / "record.json").read_text()) == record
+    test_a = open_split(data / "private", "test_a")
+    assert list(evaluate(load_models(graded.run), test_a)) == record["bac"]
+    steps = unpack_selections(graded.run)
+    labels = open_split(data / "public", "train").targets.numpy()
+    assert len(steps) == 12
+    for step, (first, second) in enumerate(steps):
+        batch = labels[128 * (step % 2) : 128 * (step % 2) + 128]
+        assert first.tolist() == np.flatnonzero(batch == 1).tolist()
+        assert second.tolist() == [0, 0, 5]
+    assert len(json.loads((graded.run / "history.json").read_text())) == 6
+    assert not list(graded.run.parent.glob(".*"))
+
+
+def test_the_same_number_at_home_and_at_the_grader(grade, data, tmp_path):
+    """'Run All' at home and `grader grade --split val` agree to the last bit, for a solution full of randomness."""
+    home = tmp_path / "home"
+    shutil.copytree(data / "public", home)
+    notebook = graft(RANDOM)
+    tell = "import json\nfrom dataclasses import asdict\nprint(json.dumps([asdict(epoch) for epoch in history]))"
+    notebook.cells.append({"cell_type": "code", "metadata": {}, "outputs": [], "source": tell, "id": "tell"})
+    (home / "mine.ipynb").write_text(notebook_text(notebook))
+    command = [sys.executable, "-m", "papermill", "mine.ipynb", "done.ipynb", "--no-progress-bar"]
+    subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=300)
+    [output] = json.loads((home / "done.ipynb").read_text())["cells"][-1]["outputs"]
+    at_home = json.loads("".join(output["text"]))
+    graded = grade(RANDOM, "--split", "val")
+    assert graded.status == 0, graded.printed
+    assert json.loads((graded.run / "history.json").read_text()) == at_home
+    assert at_home[-1]["val_bac"] == graded.record["bac"]
+    assert len({epoch["train_loss"][0] for epoch in at_home}) == 6
+
+
+def test_another_seed_gives_another_training(grade):
+    """The training's seed travels to the notebook and to the trainer."""
+    first, second = (grade(RANDOM, "--seed", seed, "--split", "val") for seed in ("1", "2"))
+    assert first.record["seed"] == 1
+    assert (first.run / "history.json").read_bytes() != (second.run / "history.json").read_bytes()
+    assert (first.run / "selections.npz").read_bytes() != (second.run / "selections.npz").read_bytes()
+
+
+BAD_CELLS = [
+    ("def your_select_indices(targets, losses)\n    pass", "RuntimeError", "SyntaxError"),
+    ("x = 1", "RuntimeError", "name 'your_select_indices' is not defined"),
+    (FUNCTION + "raise ValueError('my own words')", "RuntimeError", "my own words"),
+    (FUNCTION + "return None", "PresentationError", "returned a NoneType"),
+    (FUNCTION + "return [[len(targets)], []]", "PresentationError", "holds the index 128"),
+    (FUNCTION + "return [[0.5], []]", "PresentationError", "values of type float64"),
+    (FUNCTION + "return [[0] * 513, []]", "PresentationError", "513 indices"),
+    ("import sys\nsys.exit(0)", "RuntimeError", "ended after 0 answered batches"),
+    (FUNCTION + "import sys; sys.exit(0)", "RuntimeError", "SystemExit"),
+    ("import os\n" + FUNCTION + "os._exit(1)", "RuntimeError", "ended after 0 answered batches"),
+    (FUNCTION + "__import__('os').kill(__import__('os').getpid(), 9)", "RuntimeError", "ended after 0 answered"),
+    ("raise SystemError('\\x1b[31mred\\x1b[0m\\u202etxt')", "RuntimeError", "SystemError: redtxt"),
+]
+
+
+@pytest.mark.parametrize(("cell", "verdict", "words"), BAD_CELLS)
+def test_a_faulty_cell_gets_its_verdict_and_a_message(grade, cell, verdict, words):
+    """Exit 1, 0 points, the verdict, and words from which the participant sees what to do."""
+    graded = grade(cell)
+    assert (graded.status, graded.record["verdict"], graded.record["points"]) == (1, verdict, 0)
+    assert words in graded.record["message"]
+    assert "\x1b" not in graded.record["message"]
+    assert len(graded.record["message"]) <= 4096
+    assert graded.record["bac"] is None
+    assert (graded.run / "record.json").is_file()
+    assert not (graded.run / "model_1.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [FUNCTION + "while True: pass", "while True: pass"],
+    ids=["in the function", "in the cell"],
+)
+def test_an_endless_loop_ends_at_the_time_limit(grade, cell):
+    """A loop that never ends is TimeLimitExceeded, and its processes are gone."""
+    graded = grade(cell, "--time-limit", "12")
+    assert (graded.status, graded.record["verdict"]) == (1, "TimeLimitExceeded")
+    assert "longer than 12 s" in graded.record["message"]
+    assert graded.record["time_limit"] == 12
+    assert not sandbox_processes()
+
+
+def test_what_the_notebook_does_afterwards_does_not_matter(grade):
+    """All batches answered is OK, though the kernel dies right after the last one: the channel decides."""
+    cell = (
+        "import os, threading, time\ncalls = 0\n"
+        + FUNCTION
+        + "global calls\n    calls += 1\n"
+        + "    if calls == 12: threading.Timer(0.5, os._exit, [1]).start()\n    return [[0], [1]]"
+    )
+    assert grade(cell).record["verdict"] == "OK"
+
+
+def test_too_much_memory_is_its_own_verdict(grade, monkeypatch):
+    """A notebook over the memory limit is stopped with MemoryLimitExceeded."""
+    monkeypatch.setattr(
+        grader.grading, "default_limits", lambda *given: replace(default_limits(*given), memory_bytes=2 << 30)
+    )
+    graded = grade("import time\nimport numpy as np\nhoard = np.ones((4 << 30) // 8)\ntime.sleep(60)\n" + ALL_SAMPLES)
+    assert (graded.status, graded.record["verdict"]) == (1, "MemoryLimitExceeded")
+    assert "2,048 MiB are allowed" in graded.record["message"]
+
+
+def test_too_many_processes_are_stopped(grade):
+    """A notebook with more processes than allowed is stopped, all of them with it."""
+    graded = grade("import subprocess, time\n[subprocess.Popen(['sleep', '77']) for _ in range(200)]\ntime.sleep(60)")
+    assert (graded.status, graded.record["verdict"]) == (1, "RuntimeError")
+    assert "more than 128 processes" in graded.record["message"]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77"]]
+
+
+def test_a_full_scratch_folder_is_its_own_verdict(grade):
+    """Writing more than the quota is OutputLimitExceeded, and nothing of it reaches the disk."""
+    cell = "with open('/tmp/huge', 'wb') as f:\n    while True: f.write(bytes(1 << 24))"
+    graded = grade(cell)
+    assert (graded.status, graded.record["verdict"]) == (1, "OutputLimitExceeded")
+    assert "512 MiB" in graded.record["message"]
+
+
+def test_a_flood_of_output_is_cut_not_punished(grade):
+    """A notebook that prints and prints is graded; what is kept of it is bounded."""
+    cell = "print('x' * 1000)\n" + FUNCTION + "print('y' * 100_000)\n    return [[0], [0]]"
+    graded = grade(cell)
+    assert graded.record["verdict"] == "OK"
+    assert (graded.run / "output.txt").stat().st_size <= grader.sandbox.CAPTURED_BYTES
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"no notebook", "not JSON"),
+        (b'{"cells": []}', "no solution cell"),
+        (b" " * (50 << 20), "50.0 MiB, 16 are allowed"),
+    ],
+    ids=["not JSON", "no solution cell", "50 MB"],
+)
+def test_a_file_that_is_no_submission_gets_a_record_too(grade, raw, words):
+    """Exit 1, PresentationError, and a run folder, without starting anything."""
+    graded = grade(raw)
+    assert (graded.status, graded.record["verdict"], graded.record["points"]) == (1, "PresentationError", 0)
+    assert words in graded.record["message"]
+    assert graded.run.is_dir()
+
+
+def test_a_missing_notebook_is_a_usage_error(data):
+    """A path that does not exist is exit 2, not somebody's fault."""
+    result = CliRunner().invoke(app, ["grade", "nowhere.ipynb", "--data", str(data)])
+    assert result.exit_code == 2
+    assert "No such file" in result.output
+
+
+def test_missing_data_is_ours(grade, tmp_path):
+    """Without a data folder the verdict is InfrastructureError: exit 3, no points, and what to do."""
+    graded = grade(ALL_SAMPLES, folder=tmp_path / "nowhere")
+    assert (graded.status, graded.record["verdict"], graded.record["points"]) == (3, "InfrastructureError", None)
+    assert "build it with 'competition build-data" in graded.record["message"]
+
+
+@pytest.mark.parametrize("split", ["train", "test_a"])
+def test_changed_data_is_ours(grade, data, tmp_path, split):
+    """One changed label in the training or the test data is InfrastructureError, and names the split."""
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    labels = copy / ("private" if split == "test_a" else "public") / split / "dataset_labels.csv"
+    text = labels.read_text()
+    labels.write_text(text[:-2] + str(1 - int(text[-2])) + "\n")
+    graded = grade(ALL_SAMPLES, folder=copy)
+    assert (graded.status, graded.record["verdict"]) == (3, "InfrastructureError")
+    assert f"{split} was changed since it was built" in graded.record["message"]
+
+
+def test_without_bubblewrap_grade_refuses(grade, monkeypatch):
+    """No bubblewrap: exit 3 with the remedy, unless --sandbox none is given, which the record tells."""
+    monkeypatch.setattr(grader.sandbox.shutil, "which", lambda name: None)
+    refused = grade(ALL_SAMPLES)
+    assert (refused.status, refused.record["verdict"]) == (3, "InfrastructureError")
+    assert "apt-get install bubblewrap" in refused.record["message"]
+    trusted = grade(ALL_SAMPLES, "--sandbox", "none")
+    assert (trusted.status, trusted.record["sandbox"]) == (0, "none")
+
+
+def test_check_says_what_the_grader_will_say(grade, data, tmp_path, monkeypatch):
+    """`grader check` grades on val, names what is ignored, and falls back to no sandbox with one notice."""
+    notebook = graft("def your_select_indices(targets, losses):\n    return [everything(targets), everything(targets)]")
+    helper = "def everything(targets):\n    return list(range(len(targets)))"
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": helper, "id": "helper"}
+    notebook.cells.insert(0, cell)
+    graded = grade(notebook_text(notebook).encode(), command="check")
+    assert (graded.status, graded.record["verdict"], graded.record["split"]) == (1, "RuntimeError", "val")
+    assert "'everything', which is defined in cell 1" in graded.printed
+    monkeypatch.setattr(grader.cli, "bwrap_problem", lambda: "bubblewrap is not installed")
+    beside = tmp_path / "handed out"
+    shutil.copytree(data / "public", beside)
+    (beside / "manifest.json").unlink()
+    (beside / "mine.ipynb").write_text(notebook_text(graft(ALL_SAMPLES)))
+    result = CliRunner().invoke(app, ["check", str(beside / "mine.ipynb"), "--device", "cpu"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert result.output.count("without isolation") == 1
+    assert "sandbox none" in result.output
+
+
+def test_regrade_repeats_a_run(grade, data, tmp_path):
+    """`grader regrade` trains again and agrees to the last bit; a record that was touched up disagrees."""
+    graded = grade(RANDOM, "--seed", "9")
+    options = ["--data", str(data), "--runs", str(tmp_path / "again")]
+    result = CliRunner().invoke(app, ["regrade", str(graded.run), *options])
+    assert result.exit_code == 0, result.output
+    assert "agrees with the first grading" in result.output
+    record = json.loads((graded.run / "record.json").read_text())
+    (graded.run / "record.json").write_text(json.dumps(record | {"bac": [0.9, 0.9]}))
+    assert CliRunner().invoke(app, ["regrade", str(graded.run), *options]).exit_code == 3
+    assert CliRunner().invoke(app, ["regrade", str(tmp_path), *options]).exit_code == 3
+
+
+def test_a_run_that_cannot_be_written_is_ours(data, tmp_path):
+    """When the runs folder cannot be written, the exit status is 3 and no half run is left."""
+    (tmp_path / "runs").write_text("a file, not a folder")
+    (tmp_path / "mine.ipynb").write_text("no notebook")
+    arguments = ["grade", str(tmp_path / "mine.ipynb"), "--data", str(data), "--runs", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 3
+    assert "could not be written" in result.output
+
+
+def sandbox_processes() -> list[psutil.Process]:
+    """Return the processes that belong to a notebook being graded, by their command lines."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if "gateway/notebook.ipynb" in line or "ipykernel_launcher" in line:
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
+def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
+    """Whenever the grader is killed, all sandbox processes die with it and no record, whole or half, is written."""
+    notebook = tmp_path / "slow.ipynb"
+    notebook.write_text(notebook_text(graft("import time\n" + FUNCTION + "time.sleep(1)\n    return [[0], [0]]")))
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "grader", "grade", str(notebook), "--data", str(data), "--runs", str(runs)]
+    process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wanted = "bwrap" if moment == "while it starts" else "ipykernel_launcher"
+    deadline = time.monotonic() + 120
+    family: list[psutil.Process] = []
+    while not any(wanted in " ".join(p.cmdline()) for p in family):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        family = [p for p in psutil.Process(process.pid).children(recursive=True) if p.is_running()]
+    time.sleep(3 if wanted == "ipykernel_launcher" else 0)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, sent)
+    assert process.wait(60) != 0
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+    assert not list(runs.glob("**/*")) if runs.exists() else True
+
+
+def test_records_can_be_read_back(grade):
+    """`read_record` returns what was written; `--report` and the run folder hold the same JSON."""
+    graded = grade(ALL_SAMPLES)
+    assert json.loads(read_record(graded.run).to_json()) == graded.record
+    assert load_file(graded.run / "model_1.safetensors")
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{10}-[0-9a-f]{6}", graded.run.name)
+    assert SOLUTION_MARKER in (graded.run / "submission.ipynb").read_text()
+    assert isinstance(graded.run, Path)

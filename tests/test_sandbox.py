@@ -1,0 +1,193 @@
+"""What a notebook can reach from inside the sandbox: one attempt, one test, named after the attempt.
+
+Each cell raises an error with the word REACHED when its attempt succeeds. Where that is harmless, the same cell is run
+without a sandbox too, to show that the attempt succeeds there: a test that cannot fail proves nothing.
+"""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import grader.sandbox
+from tests.conftest import ALL_SAMPLES
+
+CANARY = "canary-5f1c"
+
+READ_PATH = """
+from pathlib import Path
+for name in {paths!r}:
+    path = Path(name)
+    try:
+        found = list(path.iterdir()) if path.is_dir() else path.read_text(errors="replace")
+    except OSError:
+        continue
+    if found:
+        raise RuntimeError(f"REACHED {{name}}: {{str(found)[:200]}}")
+"""
+
+SEARCH_ENVIRONMENT = """
+import os
+from pathlib import Path
+seen = dict(os.environ)
+for process in Path("/proc").glob("[0-9]*"):
+    try:
+        seen[process.name] = (process / "environ").read_text(errors="replace")
+    except OSError:
+        pass
+if any({canary!r} in value for value in seen.values()):
+    raise RuntimeError("REACHED the environment")
+"""
+
+USE_NETWORK = """
+import socket
+for family, address in ((socket.AF_INET, ("127.0.0.1", {port})), (socket.AF_UNIX, "\\0{abstract}")):
+    try:
+        with socket.socket(family) as connection:
+            connection.settimeout(2)
+            connection.connect(address)
+    except OSError:
+        continue
+    raise RuntimeError(f"REACHED {{address}}")
+interfaces = [name for _, name in socket.if_nameindex()]
+if interfaces != ["lo"]:
+    raise RuntimeError(f"REACHED the interfaces {{interfaces}}")
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Give the organizer a home folder and an environment variable that nobody else may see."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "secret.txt").write_text(CANARY)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("SECRET_TOKEN", CANARY)
+    return folder
+
+
+def test_the_private_folder_cannot_be_reached(grade, data):
+    """Labels by path: neither the private folder nor the data folder exists in the sandbox, and outside they do."""
+    paths = [str(data / "private" / "train_truth.csv"), str(data / "private"), str(data), "private", "../private"]
+    cell = READ_PATH.format(paths=paths) + ALL_SAMPLES
+    assert grade(cell).record["verdict"] == "OK"
+    assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+
+
+def test_the_organizers_home_cannot_be_reached(grade, home):
+    """The home folder, its files, the clone's sources and the system's accounts are not there."""
+    repository = Path(grader.sandbox.__file__).parents[1]
+    paths = [str(home), str(home / "secret.txt"), "/home", "/etc/passwd", "/etc/shadow", "/var", "/srv"]
+    paths += [str(repository / name) for name in ("README.md", "grader", "tests", ".git")]
+    cell = READ_PATH.format(paths=paths) + ALL_SAMPLES
+    assert grade(cell).record["verdict"] == "OK"
+    assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+
+
+def test_the_organizers_environment_cannot_be_reached(grade, home):
+    """No variable of the organizer's is in any process that the notebook can see."""
+    cell = SEARCH_ENVIRONMENT.format(canary=CANARY) + ALL_SAMPLES
+    graded = grade(cell)
+    assert graded.record["verdict"] == "OK", graded.record["message"]
+    assert CANARY not in "".join(path.read_text(errors="replace") for path in graded.run.glob("*.*"))
+
+
+def test_the_network_cannot_be_reached(grade):
+    """Neither a server on this machine, by address or abstract socket, nor any interface but loopback is there."""
+    with socket.socket() as server, socket.socket(socket.AF_UNIX) as local:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        local.bind(f"\0kit-{os.getpid()}")
+        local.listen()
+        cell = USE_NETWORK.format(port=server.getsockname()[1], abstract=f"kit-{os.getpid()}") + ALL_SAMPLES
+        assert grade(cell).record["verdict"] == "OK"
+        assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+
+
+ESCAPES = {
+    "write outside the scratch folder": """
+for name in ("/x", "/usr/x", "/dev/x", "/etc/x", "/task/train/x", "/task/gateway/x", sys.prefix + "/x"):
+    try:
+        open(name, "w").close()
+    except OSError:
+        continue
+    raise RuntimeError(f"REACHED {name}")
+""",
+    "see other processes": """
+others = [p for p in os.listdir("/proc") if p.isdigit()]
+lines = [open(f"/proc/{p}/cmdline").read() for p in others]
+if len(others) > 8 or any("pytest" in line for line in lines):
+    raise RuntimeError(f"REACHED {lines}")
+""",
+    "make a user namespace": """
+import ctypes
+if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) == 0:
+    raise RuntimeError("REACHED a new user namespace")
+""",
+    "hold a capability": """
+status = open("/proc/self/status").read()
+sets = [line.split()[1] for line in status.splitlines() if line.startswith(("CapEff", "CapPrm", "CapBnd", "CapInh"))]
+if any(int(value, 16) for value in sets) or os.getuid() == 0:
+    raise RuntimeError(f"REACHED {sets} as {os.getuid()}")
+""",
+    "inherit a file descriptor": """
+for number in os.listdir("/proc/self/fd"):
+    try:
+        target = os.readlink(f"/proc/self/fd/{number}")
+    except OSError:
+        continue
+    if target.startswith("/") and not target.startswith(("/dev/", "/task", "/proc/", "/usr", "/tmp", sys.prefix)):
+        raise RuntimeError(f"REACHED {target}")
+""",
+}
+
+
+@pytest.mark.parametrize("attempt", ESCAPES)
+def test_an_escape_fails(grade, attempt):
+    """What a process in the sandbox may not do fails, and the submission is graded as if it had not tried."""
+    graded = grade("import os, sys\n" + ESCAPES[attempt] + ALL_SAMPLES)
+    assert graded.record["verdict"] == "OK", graded.record["message"]
+
+
+@pytest.mark.parametrize("trick", ["link", "hard link", "pipe", "folder"])
+def test_a_planted_output_is_not_followed(grade, data, trick):
+    """The executed notebook may be replaced by a link, a pipe or a folder: it is left out, and the grader goes on."""
+    plant = {
+        "link": "os.symlink('/proc/self/environ', 'executed.ipynb')",
+        "hard link": "open('other', 'w').write('x'); os.link('other', 'executed.ipynb')",
+        "pipe": "os.mkfifo('executed.ipynb')",
+        "folder": "os.mkdir('executed.ipynb')",
+    }[trick]
+    cell = (
+        "import os\n"
+        "def your_select_indices(targets, losses):\n    return [[0], [0]]\n"
+        f"if os.path.lexists('executed.ipynb'): os.remove('executed.ipynb')\n{plant}\n"
+    )
+    graded = grade(cell)
+    assert graded.record["verdict"] in ("OK", "RuntimeError")
+    executed = graded.run / "executed.ipynb"
+    assert not executed.is_symlink()
+    assert not executed.exists() or executed.read_bytes().startswith(b"{")
+
+
+def test_stray_processes_die_with_the_notebook(grade):
+    """A child in a session of its own that ignores every signal does not outlive the grading."""
+    cell = (
+        "import subprocess\n"
+        "subprocess.Popen(['sh', '-c', 'trap \"\" HUP INT TERM; sleep 7531 & wait'], start_new_session=True)\n"
+    )
+    graded = grade(cell + ALL_SAMPLES)
+    assert graded.record["verdict"] == "OK"
+    listed = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 7531" not in listed
+
+
+def test_nothing_is_left_in_the_temporary_folder(grade, tmp_path, monkeypatch):
+    """The folder with the socket and the notebook is removed."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "t").mkdir()
+    assert grade(ALL_SAMPLES).record["verdict"] == "OK"
+    assert list((tmp_path / "t").iterdir()) == []

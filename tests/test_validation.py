@@ -1,0 +1,98 @@
+"""`grader validate`: references graded for real, bands, stored runs, the oracle."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import grader.validation
+from competition.manifest import open_split
+from competition.profiles import PRACTICE_SEED
+from grader.cli import app
+from grader.oracle import oracle_select_indices, read_truth
+from grader.validation import Band, Result, markdown_table, read_bands
+
+
+@pytest.fixture
+def references(tmp_path, monkeypatch):
+    """Set up a folder of one reference with a band, and practice data beside it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "reference_solutions"
+    folder.mkdir()
+    (folder / "nothing.py").write_text("def your_select_indices(targets, losses):\n    return [[], []]\n")
+    (folder / "expected.toml").write_text("[debug.cpu]\nnothing = [0.5, 0.5]\noracle = [0.9, 1.0]\n")
+    return folder
+
+
+def run(*arguments):
+    """Run `grader validate` on the debug profile."""
+    options = ["validate", *arguments, "--profile", "debug", "--device", "cpu"]
+    return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
+
+
+def test_validate_grades_compares_and_stores(references, tmp_path):
+    """Inside its band a reference passes, a second call trains nothing, and outside it fails with the distance."""
+    first = run("nothing", "--seeds", "2", "--table", "table.md")
+    assert first.exit_code == 0, first.output
+    assert "inside" in first.output
+    runs = sorted((tmp_path / "runs" / "validate").iterdir())
+    assert len(runs) == 2
+    assert (tmp_path / "table.md").read_text().count("| nothing | 2 | 0.5000 ± 0.0000 | 0.5000 ± 0.0000 | 0 |") == 1
+    assert run("nothing", "--seeds", "2").exit_code == 0
+    assert sorted((tmp_path / "runs" / "validate").iterdir()) == runs
+    (references / "expected.toml").write_text("[debug.cpu]\nnothing = [0.6, 0.7]\n")
+    outside = run("nothing", "--seeds", "2")
+    assert outside.exit_code == 3
+    assert "nothing: mean BAC 0.5000 lies 0.1000 below its band 0.600 to 0.700" in outside.output
+    manifest = json.loads((tmp_path / "practice" / "debug" / "private" / "manifest.json").read_text())
+    assert manifest["seed"] == str(PRACTICE_SEED)
+
+
+def test_an_unknown_name_and_a_missing_folder_are_refused(references, tmp_path, monkeypatch):
+    """A name that is no reference is a usage error; outside a clone the message says where to run it."""
+    unknown = run("nobody")
+    assert unknown.exit_code == 2
+    assert "there are nothing, oracle" in unknown.output
+    monkeypatch.setattr(grader.validation, "REFERENCES_FOLDER", tmp_path / "elsewhere")
+    missing = run()
+    assert missing.exit_code == 3
+    assert "clone of the repository" in missing.output
+
+
+def test_a_reference_that_fails_stops_the_validation(references):
+    """A reference whose verdict is not OK is an error of ours, with its message."""
+    (references / "broken.py").write_text("raise RuntimeError('broken reference')\n")
+    result = run("broken")
+    assert result.exit_code == 3
+    assert "reference broken got RuntimeError" in result.output
+    assert "broken reference" in result.output
+
+
+def test_every_committed_reference_has_a_band():
+    """The profile that CI validates has a band for each reference and for the oracle."""
+    bands = read_bands("mini", "cpu")
+    assert set(bands) == set(grader.validation.find_references([]))
+    assert all(0.4 < band.low < band.high < 1 for band in bands.values())
+
+
+def test_the_oracle_selects_clean_samples_and_balances_them(data):
+    """It keeps exactly the right labels, both classes equally often, and begins again with every epoch."""
+    train = open_split(data / "public", "train")
+    clean = read_truth(data / "private", train)
+    select = oracle_select_indices(clean)
+    for start in (0, 128, 0):
+        labels, truth = train.targets[start : start + 128], clean[start : start + 128]
+        first, second = select(labels, [])
+        assert torch.equal(first, second)
+        assert (labels[first] == truth[first]).all()
+        assert (labels[first] == 0).sum() == (labels[first] == 1).sum()
+        assert set(first.tolist()) == set(torch.nonzero(labels == truth).flatten().tolist())
+
+
+def test_tables_show_mean_and_spread():
+    """One seed shows its score, more show mean and sample standard deviation; violations name side and distance."""
+    result = Result("some", (0.8, 0.9), (0.7, 0.7), (10.0, 20.0), Band(0.9, 1.0))
+    assert "| some | 2 | 0.8500 ± 0.0707 | 0.7000 ± 0.0000 | 100 | 15 |" in markdown_table([result])
+    assert "lies 0.0500 below" in str(result.violation())
+    assert Result("some", (0.95,), (0.7,), (1.0,), Band(0.9, 1.0)).violation() is None
