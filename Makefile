@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PRACTICE_SEED := 2026
 
-.PHONY: grade test lint validate data notebook format
+.PHONY: grade install test lint validate data notebook format
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -16,6 +16,9 @@ grade: $(BIN)/.installed data
 		echo "bubblewrap is not installed: this trusted reference is graded without isolation"; \
 		$(BIN)/grader grade build/co_teaching.ipynb --split test_a --sandbox none; \
 	fi
+
+# The environment alone: commands are then in .venv/bin.
+install: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/pytest

@@ -142,7 +142,8 @@ def train_against(
     """Train both models, asking the notebook behind `gateway` for every selection.
 
     Raises:
-        ParticipantFault, ChannelEnded: see `Gateway`.
+        ParticipantFault: see `Gateway.select_indices`.
+        ChannelEnded: likewise.
     """
     gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive)
     result = train_two_models(
@@ -174,18 +175,17 @@ def run_training(
     with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
         (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(graft(submission.solution)), encoding="utf-8")
         with run_notebook(settings.backend, folder.public, socket_folder, settings.device, limits) as running:
-            watchdog = Watchdog(running.pid, limits, running.kill)
-            try:
-                models, history = train_against(gateway, running, watchdog, datasets, settings)
-                complete = True
-            except ParticipantFault as error:
-                fault = error
-            except ChannelEnded:
-                pass
-            fault = watchdog.breach or fault
-            seconds = time.monotonic() - started
-            running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
-            watchdog.stop()
+            with Watchdog(running.pid, limits, running.kill) as watchdog:
+                try:
+                    models, history = train_against(gateway, running, watchdog, datasets, settings)
+                    complete = True
+                except ParticipantFault as error:
+                    fault = error
+                except ChannelEnded:
+                    pass
+                fault = watchdog.breach or fault
+                seconds = time.monotonic() - started
+                running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
             running.stop()
             full = running.scratch_is_full()
             executed = running.read_file(OUTPUT_NOTEBOOK, limits.output_bytes)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import TracebackType
 
 import psutil
 
@@ -24,7 +25,7 @@ class Limits:
     Attributes:
         seconds: wall clock for the whole grading, the trainer's work included.
         memory_bytes: proportional set size of all its processes together.
-        processes: how many processes and threads' leaders may live at once.
+        processes: how many processes may live at once.
         scratch_bytes: all files it writes (/task with /tmp in it).
         shm_bytes: /dev/shm.
         output_bytes: how much of stdout and stderr is kept, and of each file that is copied out.
@@ -58,7 +59,7 @@ def memory_of(process: psutil.Process) -> int:
 
 
 class Watchdog:
-    """Watches a process tree from a thread and kills it when it breaks a limit.
+    """Watches a process tree from a thread, as long as its context lasts, and kills it when it breaks a limit.
 
     Attributes:
         breach: the fault of the first broken limit, None as long as there is none.
@@ -70,10 +71,14 @@ class Watchdog:
         self._root_pid, self._limits, self._kill = root_pid, limits, kill
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        self._thread.start()
 
-    def stop(self) -> None:
-        """Stop watching; the sandbox is over."""
+    def __enter__(self) -> Watchdog:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stopped.set()
         self._thread.join()
 

@@ -20,7 +20,6 @@ import re
 import resource
 import select
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from typing import IO
 import psutil
 
 from grader.limits import Limits
+from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.verdicts import InfrastructureError
 
 START_SECONDS = 30.0
@@ -225,14 +225,9 @@ class Running:
         if self._scratch is None:
             return None
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._scratch)
-        except OSError:
+            return read_untrusted_file(name, limit, dir_fd=self._scratch, links=1)
+        except (NotAFile, TooLarge, OSError):
             return None
-        with open(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > limit:
-                return None
-            return stream.read(limit)
 
     def close(self) -> None:
         """Stop it and let go of everything that `hold` took."""
@@ -281,20 +276,26 @@ def run_notebook(backend: Backend, public: Path, gateway: Path, device: str, lim
 @contextmanager
 def run_in_bwrap(public: Path, gateway: Path, device: str, limits: Limits) -> Iterator[Running]:
     """Execute the notebook in bubblewrap; see `run_notebook`."""
+    program = shutil.which("bwrap") or "bwrap"
+    options = [*namespace_options(), *file_options(public, gateway, device, limits)]
+    for name, value in notebook_environment("/tmp", device).items():
+        options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
-    environment = notebook_environment("/tmp", device)
-    command = ["bwrap", *namespace_options(), *file_options(public, gateway, device, limits)]
-    command += [option for name, value in environment.items() for option in ("--setenv", name, value)]
-    command += ["--info-fd", str(info_write), "--", sys.executable, *PAPERMILL]
+    options_read, options_write = os.pipe()
+    # The notebook sees bubblewrap as process 1, with its command line and environment: so both are bare.
     process = subprocess.Popen(
-        command,
+        [program, "--args", str(options_read), "--info-fd", str(info_write), "--", sys.executable, *PAPERMILL],
+        env={},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
-        pass_fds=(info_write,),
+        pass_fds=(options_read, info_write),
     )
+    os.close(options_read)
     os.close(info_write)
+    with open(options_write, "wb") as stream, suppress(BrokenPipeError):
+        stream.write(b"".join(os.fsencode(option) + b"\0" for option in options))
     resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
     running = Running(process, process.kill)
     try:

@@ -9,8 +9,6 @@ import ast
 import builtins
 import hashlib
 import json
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 from competition.notebook import LOCKED_MARKER, MAX_CELL_BYTES, SOLUTION_MARKER, build_notebook, first_line
+from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.verdicts import ParticipantFault, Verdict
 
 MAX_NOTEBOOK_BYTES = 16 << 20
@@ -66,22 +65,15 @@ def read_file(path: Path) -> bytes:
         ParticipantFault: it is something else.
         OSError: it is missing or unreadable.
     """
-    if path.is_symlink():
-        raise fault("the submission is a symbolic link; submit the notebook file itself")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise fault("the submission is not a file; submit the .ipynb file itself")
-        if status.st_size > MAX_NOTEBOOK_BYTES:
-            raise fault(
-                f"the notebook holds {status.st_size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
-                "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
-            )
-        with open(descriptor, "rb", closefd=False) as stream:
-            return stream.read(MAX_NOTEBOOK_BYTES)
-    finally:
-        os.close(descriptor)
+        return read_untrusted_file(path, MAX_NOTEBOOK_BYTES)
+    except NotAFile:
+        raise fault("the submission is a link, a folder or a pipe; submit the .ipynb file itself") from None
+    except TooLarge as error:
+        raise fault(
+            f"the notebook holds {error.size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
+            "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
+        ) from None
 
 
 def read_cells(raw: bytes) -> list[Cell]:

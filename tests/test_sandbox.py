@@ -37,7 +37,7 @@ for process in Path("/proc").glob("[0-9]*"):
         seen[process.name] = (process / "environ").read_text(errors="replace")
     except OSError:
         pass
-if any({canary!r} in value for value in seen.values()):
+if any({backwards!r}[::-1] in value for value in seen.values()):
     raise RuntimeError("REACHED the environment")
 """
 
@@ -88,10 +88,11 @@ def test_the_organizers_home_cannot_be_reached(grade, home):
 
 def test_the_organizers_environment_cannot_be_reached(grade, home):
     """No variable of the organizer's is in any process that the notebook can see."""
-    cell = SEARCH_ENVIRONMENT.format(canary=CANARY) + ALL_SAMPLES
+    cell = SEARCH_ENVIRONMENT.format(backwards=CANARY[::-1]) + ALL_SAMPLES
     graded = grade(cell)
     assert graded.record["verdict"] == "OK", graded.record["message"]
     assert CANARY not in "".join(path.read_text(errors="replace") for path in graded.run.glob("*.*"))
+    assert "REACHED" in grade("import os\nos.environ['X'] = " + repr(CANARY) + cell).record["message"]
 
 
 def test_the_network_cannot_be_reached(grade):
@@ -118,7 +119,7 @@ for name in ("/x", "/usr/x", "/dev/x", "/etc/x", "/task/train/x", "/task/gateway
     "see other processes": """
 others = [p for p in os.listdir("/proc") if p.isdigit()]
 lines = [open(f"/proc/{p}/cmdline").read() for p in others]
-if len(others) > 8 or any("pytest" in line for line in lines):
+if len(others) > 8 or any("pytest" in line or "public" in line for line in lines):
     raise RuntimeError(f"REACHED {lines}")
 """,
     "make a user namespace": """
@@ -153,7 +154,10 @@ def test_an_escape_fails(grade, attempt):
 
 @pytest.mark.parametrize("trick", ["link", "hard link", "pipe", "folder"])
 def test_a_planted_output_is_not_followed(grade, data, trick):
-    """The executed notebook may be replaced by a link, a pipe or a folder: it is left out, and the grader goes on."""
+    """The executed notebook may be replaced by a link, a pipe or a folder: it is left out, and there is a verdict.
+
+    A pipe holds papermill up, which is the participant's own loss of time.
+    """
     plant = {
         "link": "os.symlink('/proc/self/environ', 'executed.ipynb')",
         "hard link": "open('other', 'w').write('x'); os.link('other', 'executed.ipynb')",
@@ -165,8 +169,8 @@ def test_a_planted_output_is_not_followed(grade, data, trick):
         "def your_select_indices(targets, losses):\n    return [[0], [0]]\n"
         f"if os.path.lexists('executed.ipynb'): os.remove('executed.ipynb')\n{plant}\n"
     )
-    graded = grade(cell)
-    assert graded.record["verdict"] in ("OK", "RuntimeError")
+    graded = grade(cell, "--time-limit", "25")
+    assert graded.record["verdict"] in ("OK", "RuntimeError", "TimeLimitExceeded"), graded.record
     executed = graded.run / "executed.ipynb"
     assert not executed.is_symlink()
     assert not executed.exists() or executed.read_bytes().startswith(b"{")

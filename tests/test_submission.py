@@ -134,9 +134,9 @@ def test_only_small_regular_files_are_read(tmp_path):
     with open(tmp_path / "big.ipynb", "wb") as stream:
         stream.truncate(MAX_NOTEBOOK_BYTES + 1)
     for name, words in (
-        ("link", "symbolic link"),
-        ("folder", "not a file"),
-        ("pipe", "not a file"),
+        ("link", "a link, a folder or a pipe"),
+        ("folder", "a link, a folder or a pipe"),
+        ("pipe", "a link, a folder or a pipe"),
         ("big", "Clear Outputs"),
     ):
         with pytest.raises(ParticipantFault, match=words):
