@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from tqdm import tqdm
 
 from competition.errors import DataError, SourceError
 from competition.manifest import MANIFEST_FILE, PRIVATE_SPLITS, PUBLIC_SPLITS, split_sha256
@@ -129,7 +130,8 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object,
 def write_split(pool: Pool, split: Split, folder: Path) -> dict[str, Any]:
     """Write one split's images and labels; return its manifest entry."""
     (folder / IMAGES_DIR).mkdir(parents=True)
-    for row, name in zip(split.rows, split.names, strict=True):
+    images = list(zip(split.rows, split.names, strict=True))
+    for row, name in tqdm(images, folder.name, disable=None):  # no bar where there is no terminal
         Image.fromarray(pool.images[row]).save(folder / IMAGES_DIR / name)
     write_csv(folder / TASK_DATASET_LABELS_FILE, LABEL_COLUMNS, zip(split.names, split.labels.tolist(), strict=True))
     zeros, ones = np.bincount(split.labels, minlength=2).tolist()

@@ -224,7 +224,8 @@ def validate_command(
             device=chosen_device(device),
             backend=sandbox,
             runs=runs,
-            progress=console.print,
+            announce=console.print,
+            progress=sys.stderr.isatty(),
         ):
             results.append(result)
     except InfrastructureError as error:

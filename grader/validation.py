@@ -163,7 +163,8 @@ def validate(
     device: str,
     backend: Backend,
     runs: Path,
-    progress: Callable[[str], None],
+    announce: Callable[[str], None],
+    progress: bool,
 ) -> Iterator[Result]:
     """Grade each reference with each training seed on ``test_a``, score its models on ``test_b`` too, and compare.
 
@@ -176,8 +177,9 @@ def validate(
     for name in names:
         scores_a, scores_b, seconds = [], [], []
         for seed in seeds:
-            progress(f"{name}, seed {seed}")
-            record, run = run_reference(name, Settings(data, "test_a", seed, device, backend), runs)
+            announce(f"{name}, seed {seed}")
+            settings = Settings(data, "test_a", seed, device, backend, progress=progress)
+            record, run = run_reference(name, settings, runs)
             models = [model.to(device) for model in load_models(run)]
             scores_a.append(record.bac_mean or 0.0)
             scores_b.append(statistics.fmean(evaluate(models, test_b)))
