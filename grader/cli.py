@@ -180,13 +180,19 @@ def regrade(
     """Repeat a grading with its own seed, split, device and limits, and say whether it agrees."""
     try:
         before = read_record(run)
+        settings = Settings(
+            data,
+            before.split,
+            before.seed,
+            before.device,
+            Backend(before.sandbox),
+            before.time_limit,
+            sys.stderr.isatty(),
+        )
+        record, artifacts = grade(read_bytes(run / SUBMISSION_FILE), settings)
+        show(record, write_run(runs, record, artifacts))
     except InfrastructureError as error:
         raise fail(error.message) from None
-    settings = Settings(
-        data, before.split, before.seed, before.device, Backend(before.sandbox), before.time_limit, sys.stderr.isatty()
-    )
-    record, artifacts = grade(read_bytes(run / SUBMISSION_FILE), settings)
-    show(record, write_run(runs, record, artifacts))
     for name in ("versions", "template_sha256", "data_sha256", "split_sha256"):
         if getattr(before, name) != getattr(record, name):
             typer.echo(f"differs from the first grading: {name}", err=True)

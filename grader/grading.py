@@ -189,7 +189,7 @@ def run_training(
             running.stop()
             full = running.scratch_is_full()
             executed = running.read_file(OUTPUT_NOTEBOOK, limits.output_bytes)
-            output = bytes(running.output)
+            output = running.captured()
     if complete:
         fault = None
     elif full and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
@@ -207,7 +207,7 @@ def open_datasets(settings: Settings, folder: DataFolder) -> dict[str, TaskDatas
     """Open and verify the public splits; see `open_verified`."""
     if settings.split not in PUBLIC_SPLITS:
         folder.folder_of(settings.split)  # fails before a training is spent on a split that is not here
-    return {split: open_verified(folder.public, split) for split in PUBLIC_SPLITS}
+    return {split: open_verified(folder, split) for split in PUBLIC_SPLITS}
 
 
 def train_with_retries(
@@ -269,7 +269,7 @@ def scored(draft: Record, models: list[SmallMobileNet], folder: DataFolder, data
     Raises:
         InfrastructureError: the split is missing or changed.
     """
-    dataset = datasets.get(draft.split) or open_verified(folder.folder_of(draft.split), draft.split)
+    dataset = datasets.get(draft.split) or open_verified(folder, draft.split)
     bac = evaluate(models, dataset)
     bac_mean = sum(bac) / len(bac)
     return replace(draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split_sha256(dataset))

@@ -171,14 +171,14 @@ class Running:
 
     Attributes:
         pid: the process from which its whole tree descends.
-        output: what it printed so far, at most `CAPTURED_BYTES`; the rest is thrown away.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], kill: Callable[[], None]) -> None:
         assert process.stdout is not None
         self.pid = process.pid
         self.kill = kill
-        self.output = bytearray()
+        self._output = bytearray()
+        self._dropped = 0
         self._process = process
         self._namespace: int | None = None
         self._scratch: int | None = None
@@ -229,6 +229,11 @@ class Running:
         except (NotAFile, TooLarge, OSError):
             return None
 
+    def captured(self) -> bytes:
+        """Return what it printed so far: the first `CAPTURED_BYTES`, and a notice where there was more."""
+        notice = f"\n[cut: {self._dropped:,} more bytes of output]\n" if self._dropped else ""
+        return bytes(self._output) + notice.encode()
+
     def close(self) -> None:
         """Stop it and let go of everything that `hold` took."""
         self.stop()
@@ -241,7 +246,9 @@ class Running:
     def _drain(self, stream: IO[bytes]) -> None:
         with stream:
             while chunk := stream.read(65536):
-                self.output += chunk[: CAPTURED_BYTES - len(self.output)]
+                kept = chunk[: CAPTURED_BYTES - len(self._output)]
+                self._output += kept
+                self._dropped += len(chunk) - len(kept)
 
 
 @contextmanager
@@ -303,7 +310,7 @@ def run_in_bwrap(public: Path, gateway: Path, device: str, limits: Limits) -> It
         running.hold(wait_for_scratch(init_pid, running), init_pid)
     except (ProcessLookupError, FileNotFoundError):
         running.close()
-        shown = running.output.decode(errors="replace").strip()
+        shown = running.captured().decode(errors="replace").strip()
         raise InfrastructureError(f"the sandbox did not start: {shown or 'no message from bubblewrap'}") from None
     try:
         yield running

@@ -27,10 +27,12 @@ class DataFolder:
     Attributes:
         public: holds ``train/`` and ``val/``.
         private: holds ``test_a/`` and ``test_b/``; None at a participant's.
+        verify: whether splits are compared with their manifest; False only for a download that came without one.
     """
 
     public: Path
     private: Path | None
+    verify: bool
 
     def folder_of(self, split: str) -> Path:
         """Return the folder that holds `split`, or raise `InfrastructureError`."""
@@ -48,9 +50,9 @@ def find_data(root: Path) -> DataFolder:
         InfrastructureError: it is neither.
     """
     if (root / "public").is_dir():
-        return DataFolder(root / "public", root / "private")
+        return DataFolder(root / "public", root / "private", verify=True)
     if (root / "train").is_dir() and (root / "val").is_dir():
-        return DataFolder(root, None)
+        return DataFolder(root, None, verify=(root / MANIFEST_FILE).is_file())
     raise InfrastructureError(f"no data in {root}: build it with 'competition build-data --out {root}'")
 
 
@@ -59,14 +61,14 @@ def make_loader(dataset: TaskDataset) -> Batches:
     return DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=False)
 
 
-def open_verified(folder: Path, split: str) -> TaskDataset:
-    """Open a split and compare it with its manifest; a download that came without a manifest is taken as it is.
+def open_verified(data: DataFolder, split: str) -> TaskDataset:
+    """Open a split and compare it with its manifest.
 
     Raises:
         InfrastructureError: it is missing, unreadable or changed.
     """
     try:
-        return open_split(folder, split, verify=(folder / MANIFEST_FILE).is_file())
+        return open_split(data.folder_of(split), split, verify=data.verify)
     except DataError as error:
         raise InfrastructureError(str(error)) from None
 

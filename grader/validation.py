@@ -173,7 +173,7 @@ def validate(
     """
     data = practice_data(profile)
     bands = read_bands(profile, device)
-    test_b = open_verified(find_data(data).folder_of("test_b"), "test_b")
+    test_b = open_verified(find_data(data), "test_b")
     for name in names:
         scores_a, scores_b, seconds = [], [], []
         for seed in seeds:

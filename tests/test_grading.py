@@ -188,10 +188,11 @@ def test_a_full_scratch_folder_is_its_own_verdict(grade):
 
 def test_a_flood_of_output_is_cut_not_punished(grade):
     """A notebook that prints and prints is graded; what is kept of it is bounded."""
-    cell = "print('x' * 1000)\n" + FUNCTION + "print('y' * 100_000)\n    return [[0], [0]]"
+    cell = "import os\n" + FUNCTION + "print('y' * 100_000)\n    os.write(1, b'z' * 100_000)\n    return [[0], [0]]"
     graded = grade(cell)
     assert graded.record["verdict"] == "OK"
-    assert (graded.run / "output.txt").stat().st_size <= grader.sandbox.CAPTURED_BYTES
+    output = (graded.run / "output.txt").read_text()
+    assert len(output) < grader.sandbox.CAPTURED_BYTES + 100
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,16 @@ def test_missing_data_is_ours(grade, tmp_path):
     graded = grade(ALL_SAMPLES, folder=tmp_path / "nowhere")
     assert (graded.status, graded.record["verdict"], graded.record["points"]) == (3, "InfrastructureError", None)
     assert "build it with 'competition build-data" in graded.record["message"]
+
+
+def test_unfinished_data_is_ours(grade, data, tmp_path):
+    """A data folder whose public manifest is missing is an unfinished build: it is refused, not used unverified."""
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    (copy / "public" / "manifest.json").unlink()
+    graded = grade(ALL_SAMPLES, folder=copy)
+    assert graded.status == 3
+    assert "no finished data in" in graded.record["message"]
 
 
 @pytest.mark.parametrize("split", ["train", "test_a"])

@@ -7,11 +7,13 @@ without a sandbox too, to show that the attempt succeeds there: a test that cann
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import grader.sandbox
+from grader.sandbox import CAPTURED_BYTES, Running
 from tests.conftest import ALL_SAMPLES
 
 CANARY = "canary-5f1c"
@@ -195,3 +197,15 @@ def test_nothing_is_left_in_the_temporary_folder(grade, tmp_path, monkeypatch):
     (tmp_path / "t").mkdir()
     assert grade(ALL_SAMPLES).record["verdict"] == "OK"
     assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_captured_output_is_cut_with_a_notice():
+    """Of a flood on stdout the beginning is kept, and a line says how much was dropped."""
+    command = [sys.executable, "-c", "print('x' * 1_000_000)"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
+    running = Running(process, process.kill)
+    running.wait(30)
+    running.close()
+    text = running.captured().decode()
+    assert text.startswith("x" * CAPTURED_BYTES)
+    assert text.endswith(f"[cut: {1_000_001 - CAPTURED_BYTES:,} more bytes of output]\n")
