@@ -26,7 +26,7 @@ class Limits:
         seconds: wall clock for the whole grading, the trainer's work included.
         memory_bytes: proportional set size of all its processes together.
         processes: how many processes may live at once.
-        scratch_bytes: all files it writes (/task with /tmp in it).
+        scratch_bytes: all files it writes; /tmp, where its working folder is, holds them.
         shm_bytes: /dev/shm.
         output_bytes: how much of stdout and stderr is kept, and of each file that is copied out.
     """

@@ -43,7 +43,8 @@ CAPTURED_BYTES = 256 * 1024
 INPUT_NOTEBOOK = "notebook.ipynb"
 OUTPUT_NOTEBOOK = "executed.ipynb"
 GATEWAY_FOLDER = "gateway"
-TASK = "/task"
+TASK = "/tmp/task"
+HOME = "/tmp/home"
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt/nvidia")
 SYSTEM_FILES = (
@@ -148,7 +149,8 @@ def file_options(public: Path, gateway: Path, device: str, limits: Limits) -> li
     if device == "cuda":
         for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):
             options += ["--dev-bind", str(node), str(node)]
-    options += ["--remount-ro", "/dev"]
+    options += ["--remount-ro", "/dev", "--size", str(limits.scratch_bytes), "--tmpfs", "/tmp"]
+    options += ["--dir", TASK, "--dir", HOME]
     for folder in map(Path, SYSTEM_FOLDERS):
         if folder.is_symlink():
             options += ["--symlink", str(folder.readlink()), str(folder)]
@@ -159,8 +161,6 @@ def file_options(public: Path, gateway: Path, device: str, limits: Limits) -> li
     for prefix in sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}):
         if not Path(prefix).is_relative_to("/usr"):
             options += ["--ro-bind", prefix, prefix]
-    options += ["--size", str(limits.scratch_bytes), "--tmpfs", TASK, "--dir", f"{TASK}/tmp"]
-    options += ["--symlink", f"{TASK.strip('/')}/tmp", "/tmp"]
     for split in ("train", "val"):
         options += ["--ro-bind", str((public / split).resolve()), f"{TASK}/{split}"]
     return [*options, "--ro-bind", str(gateway), f"{TASK}/{GATEWAY_FOLDER}", "--remount-ro", "/", "--chdir", TASK]
@@ -285,7 +285,7 @@ def run_in_bwrap(public: Path, gateway: Path, device: str, limits: Limits) -> It
     """Execute the notebook in bubblewrap; see `run_notebook`."""
     program = shutil.which("bwrap") or "bwrap"
     options = [*namespace_options(), *file_options(public, gateway, device, limits)]
-    for name, value in notebook_environment("/tmp", device).items():
+    for name, value in notebook_environment(HOME, device).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()

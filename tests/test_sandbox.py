@@ -111,7 +111,7 @@ def test_the_network_cannot_be_reached(grade):
 
 ESCAPES = {
     "write outside the scratch folder": """
-for name in ("/x", "/usr/x", "/dev/x", "/etc/x", "/task/train/x", "/task/gateway/x", sys.prefix + "/x"):
+for name in ("/x", "/usr/x", "/dev/x", "/etc/x", "train/x", "gateway/x", sys.prefix + "/x"):
     try:
         open(name, "w").close()
     except OSError:
@@ -141,7 +141,7 @@ for number in os.listdir("/proc/self/fd"):
         target = os.readlink(f"/proc/self/fd/{number}")
     except OSError:
         continue
-    if target.startswith("/") and not target.startswith(("/dev/", "/task", "/proc/", "/usr", "/tmp", sys.prefix)):
+    if target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/usr", "/tmp", sys.prefix)):
         raise RuntimeError(f"REACHED {target}")
 """,
 }
