@@ -36,6 +36,7 @@ from competition.profiles import NOISE, PRACTICE_SEED, Profile
 from competition.task.baseline import default_select_indices
 from competition.task.constants import BATCH_SIZE, IMAGES_DIR, LEARNING_RATE, NUM_EPOCHS, SEED, WEIGHT_DECAY
 from competition.task.data import load_data
+from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
 from competition.task.reproducibility import keep_freed_memory, seed_everything
 from competition.task.training import train
@@ -78,7 +79,9 @@ def naive_losses(
     root: Path, dtype: torch.dtype = torch.float32, threads: int = 1, steps: int | None = None
 ) -> torch.Tensor:
     """Train both models in the naive way; return the mean loss of every selection pass, float64 [steps]."""
-    train = load_data(root)[0].dataset
+    train_loader, val_loader = load_data(root)
+    val_loader.dataset.images = val_loader.dataset.images.to(dtype)
+    train = train_loader.dataset
     files = [root / "train" / IMAGES_DIR / name for name in train.files]
     loader = DataLoader(NaiveDataset(files, train.targets.tolist()), batch_size=BATCH_SIZE)
     seed_everything(SEED)
@@ -99,6 +102,8 @@ def naive_losses(
                 optimizer.zero_grad()
                 F.cross_entropy(model(inputs[selection]), labels[selection]).backward()
                 optimizer.step()
+        for model in models:
+            predict_and_evaluate(model, val_loader)
     return torch.stack(seen)
 
 

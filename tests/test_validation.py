@@ -1,6 +1,7 @@
 """`grader validate`: references graded for real, bands, stored runs, the oracle."""
 
 import json
+import statistics
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from competition.manifest import open_split
 from competition.profiles import PRACTICE_SEED
 from grader.cli import app
 from grader.oracle import oracle_select_indices, read_truth
+from grader.record import read_record
 from grader.validation import Band, Result, markdown_table, read_bands
 
 
@@ -21,7 +23,7 @@ def references(tmp_path, monkeypatch):
     folder = tmp_path / "reference_solutions"
     folder.mkdir()
     (folder / "nothing.py").write_text("def your_select_indices(targets, losses):\n    return [[], []]\n")
-    (folder / "expected.toml").write_text("[debug.cpu]\nnothing = [0.5, 0.5]\noracle = [0.9, 1.0]\n")
+    (folder / "expected.toml").write_text("[debug.cpu]\nnothing = [0.1, 0.9]\n")
     return folder
 
 
@@ -38,13 +40,15 @@ def test_validate_grades_compares_and_stores(references, tmp_path):
     assert "inside" in first.output
     runs = sorted((tmp_path / "runs" / "validate").iterdir())
     assert len(runs) == 2
-    assert (tmp_path / "table.md").read_text().count("| nothing | 2 | 0.5000 ± 0.0000 | 0.5000 ± 0.0000 | 0 |") == 1
+    scores = [read_record(folder).bac_mean for folder in runs]
+    assert f"| nothing | 2 | {statistics.fmean(scores):.4f} ± " in (tmp_path / "table.md").read_text()
     assert run("nothing", "--seeds", "2").exit_code == 0
     assert sorted((tmp_path / "runs" / "validate").iterdir()) == runs
-    (references / "expected.toml").write_text("[debug.cpu]\nnothing = [0.6, 0.7]\n")
+    (references / "expected.toml").write_text("[debug.cpu]\nnothing = [0.98, 0.99]\n")
     outside = run("nothing", "--seeds", "2")
     assert outside.exit_code == 3
-    assert "nothing: mean BAC 0.5000 lies 0.1000 below its band 0.600 to 0.700" in outside.output
+    distance = 0.98 - statistics.fmean(scores)
+    assert f"lies {distance:.4f} below its band 0.980 to 0.990" in outside.output
     manifest = json.loads((tmp_path / "practice" / "debug" / "private" / "manifest.json").read_text())
     assert manifest["seed"] == str(PRACTICE_SEED)
 
