@@ -36,7 +36,7 @@ def train_in_process(data: Path) -> None:
     seed_everything(SEED)
     exec(compile(CELL.read_text(), str(CELL), "exec"), namespace)
     models, _ = train_two_models(train_loader, val_loader, namespace["your_select_indices"], progress=False)
-    print(json.dumps(evaluate(models, open_split(data / "private", "test_a"))))
+    print(json.dumps(evaluate(models, open_split(data / "private", "test_a").dataset)))
 
 
 def timed(command: list[str]) -> tuple[float, str]:

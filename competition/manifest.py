@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,19 @@ from competition.task.data import TaskDataset
 MANIFEST_FILE = "manifest.json"
 PUBLIC_SPLITS = ("train", "val")
 PRIVATE_SPLITS = ("test_a", "test_b")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split that was opened and verified.
+
+    Attributes:
+        dataset: its images, decoded, and labels.
+        sha256: its checksum; see `split_sha256`.
+    """
+
+    dataset: TaskDataset
+    sha256: str
 
 
 def split_sha256(dataset: TaskDataset) -> str:
@@ -48,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def open_split(folder: Path, split: str, *, verify: bool = True) -> TaskDataset:
+def open_split(folder: Path, split: str, *, verify: bool = True) -> Split:
     """Open `folder`/`split`, its images decoded, and compare it with the checksum in `folder`'s manifest.
 
     Args:
@@ -71,4 +85,4 @@ def open_split(folder: Path, split: str, *, verify: bool = True) -> TaskDataset:
             f"{found[:12]}..., the manifest says {str(expected)[:12]}...; restore {split}/ with its "
             f"{TASK_DATASET_LABELS_FILE}, or build the data again"
         )
-    return dataset
+    return Split(dataset, found)

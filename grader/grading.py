@@ -3,6 +3,8 @@
     bytes -> solution cell -> pristine notebook -> sandbox <-> gateway <-> training -> (sandbox dead)
           -> test split -> record
 
+The data is opened and verified while the notebook's kernel starts.
+
 The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
 verdict is the first of: a limit that was hit, a fault that the notebook reported, `RuntimeError`.
 """
@@ -13,6 +15,7 @@ import json
 import platform
 import re
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,10 +24,10 @@ from typing import Any
 
 import torch
 
-from competition.manifest import PUBLIC_SPLITS, split_sha256
+from competition.manifest import PUBLIC_SPLITS, Split
 from competition.notebook import graft, notebook_text, template_sha256
 from competition.task.constants import NUM_THREADS, SEED
-from competition.task.data import TaskDataset
+from competition.task.data import make_loader
 from competition.task.metric import performance
 from competition.task.model import SmallMobileNet
 from competition.task.selection import SelectIndices
@@ -46,12 +49,12 @@ from grader.trainer import (
     data_sha256,
     evaluate,
     find_data,
-    make_loader,
     open_verified,
     warm_up,
 )
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
+Splits = dict[str, Split]
 LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "pandas", "papermill", "ipykernel")
 CUDA_ATTEMPTS = 3
 CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
@@ -137,18 +140,20 @@ def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
 
 
 def train_against(
-    gateway: Gateway, running: Running, watchdog: Watchdog, datasets: dict[str, TaskDataset], settings: Settings
+    gateway: Gateway, running: Running, watchdog: Watchdog, opening: Future[Splits], settings: Settings
 ) -> tuple[list[SmallMobileNet], list[Epoch]]:
     """Train both models, asking the notebook behind `gateway` for every selection.
 
     Raises:
         ParticipantFault: see `Gateway.select_indices`.
         ChannelEnded: likewise.
+        InfrastructureError: the data is unreadable or changed.
     """
+    splits = opening.result()
     gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive)
     result = train_two_models(
-        make_loader(datasets["train"]),
-        make_loader(datasets["val"]),
+        make_loader(splits["train"].dataset),
+        make_loader(splits["val"].dataset),
         gateway.select_indices,
         seed=settings.seed,
         device=torch.device(settings.device),
@@ -159,12 +164,12 @@ def train_against(
 
 
 def run_training(
-    submission: Submission, folder: DataFolder, datasets: dict[str, TaskDataset], settings: Settings
+    submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
 ) -> Training:
     """Run the notebook in its sandbox and train against it; when this returns, nothing of the sandbox lives.
 
     Raises:
-        InfrastructureError: the sandbox cannot be made.
+        InfrastructureError: the sandbox cannot be made, or the data is unreadable or changed.
     """
     started = time.monotonic()
     limits = settings.limits
@@ -177,7 +182,7 @@ def run_training(
         with run_notebook(settings.backend, folder.public, socket_folder, settings.device, limits) as running:
             with Watchdog(running.pid, limits, running.kill) as watchdog:
                 try:
-                    models, history = train_against(gateway, running, watchdog, datasets, settings)
+                    models, history = train_against(gateway, running, watchdog, opening, settings)
                     complete = True
                 except ParticipantFault as error:
                     fault = error
@@ -203,31 +208,41 @@ def run_training(
     return Training(fault, artifacts, seconds, gateway.answer_seconds)
 
 
-def open_datasets(settings: Settings, folder: DataFolder) -> dict[str, TaskDataset]:
-    """Open and verify the public splits; see `open_verified`."""
-    if settings.split not in PUBLIC_SPLITS:
-        folder.folder_of(settings.split)  # fails before a training is spent on a split that is not here
+def require_splits(settings: Settings, folder: DataFolder) -> None:
+    """Find out before a training is spent on it whether every split is there that the grading needs.
+
+    Raises:
+        InfrastructureError: one is missing.
+    """
+    for split in (*PUBLIC_SPLITS, settings.split):
+        path = folder.folder_of(split) / split
+        if not path.is_dir():
+            raise InfrastructureError(f"{path} is missing: restore it, or build the data again")
+
+
+def open_public_splits(folder: DataFolder) -> Splits:
+    """Open and verify what the training needs; see `open_verified`."""
     return {split: open_verified(folder, split) for split in PUBLIC_SPLITS}
 
 
 def train_with_retries(
-    submission: Submission, folder: DataFolder, datasets: dict[str, TaskDataset], settings: Settings
+    submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
 ) -> Training:
     """Run the training; on CUDA, try again when the device fails.
 
     Raises:
-        InfrastructureError: the sandbox cannot be made, or the device fails without the submission too.
+        InfrastructureError: see `run_training`; or the device fails without the submission too.
     """
     device = torch.device(settings.device)
     for _ in range(CUDA_ATTEMPTS):
         try:
             if device.type == "cuda":
-                warm_up(device, datasets["train"])
-            return run_training(submission, folder, datasets, settings)
+                warm_up(device, opening.result()["train"].dataset)
+            return run_training(submission, folder, opening, settings)
         except CUDA_FAILURES as error:
             failure = str(error).splitlines()[0]
     try:
-        warm_up(device, datasets["train"])
+        warm_up(device, opening.result()["train"].dataset)
     except CUDA_FAILURES:
         raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
     fault = ParticipantFault(
@@ -263,16 +278,16 @@ def draft_record(settings: Settings) -> Record:
     )
 
 
-def scored(draft: Record, models: list[SmallMobileNet], folder: DataFolder, datasets: dict[str, TaskDataset]) -> Record:
+def scored(draft: Record, models: list[SmallMobileNet], folder: DataFolder, splits: Splits) -> Record:
     """Score trained models on the draft's split, which is opened only now, and complete the record.
 
     Raises:
         InfrastructureError: the split is missing or changed.
     """
-    dataset = datasets.get(draft.split) or open_verified(folder, draft.split)
-    bac = evaluate(models, dataset)
+    split = splits.get(draft.split) or open_verified(folder, draft.split)
+    bac = evaluate(models, split.dataset)
     bac_mean = sum(bac) / len(bac)
-    return replace(draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split_sha256(dataset))
+    return replace(draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split.sha256)
 
 
 def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Artifacts]:
@@ -292,14 +307,16 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         submission = read_submission(raw)
         draft = replace(draft, solution_sha256=submission.solution_sha256, notices=submission.notices)
         folder = find_data(settings.data)
-        datasets = open_datasets(settings, folder)
-        draft = replace(draft, data_sha256=data_sha256(list(datasets.values())))
-        training = train_with_retries(submission, folder, datasets, settings)
+        require_splits(settings, folder)
+        with ThreadPoolExecutor(1, "open-data") as pool:
+            opening = pool.submit(open_public_splits, folder)
+            training = train_with_retries(submission, folder, opening, settings)
+        draft = replace(draft, data_sha256=data_sha256(opening.result()))
         artifacts = training.artifacts
         draft = replace(draft, seconds=round(training.seconds, 3), answer_seconds=round(training.answer_seconds, 3))
         if training.fault is not None:
             raise training.fault
-        return scored(draft, artifacts.models, folder, datasets), artifacts
+        return scored(draft, artifacts.models, folder, opening.result()), artifacts
     except ParticipantFault as fault:
         return replace(draft, verdict=fault.verdict, message=plain_text(fault.message)), artifacts
     except (InfrastructureError, OSError) as error:
@@ -310,7 +327,7 @@ def grade_trusted(
     select_indices: SelectIndices,
     draft: Record,
     folder: DataFolder,
-    datasets: dict[str, TaskDataset],
+    splits: Splits,
     settings: Settings,
 ) -> tuple[Record, Artifacts]:
     """Train with the organizer's own selection function, in this process and without a sandbox, and score it.
@@ -320,12 +337,12 @@ def grade_trusted(
     """
     started = time.monotonic()
     models, history = train_two_models(
-        make_loader(datasets["train"]),
-        make_loader(datasets["val"]),
+        make_loader(splits["train"].dataset),
+        make_loader(splits["val"].dataset),
         select_indices,
         seed=settings.seed,
         device=torch.device(settings.device),
         progress=settings.progress,
     )
     draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
-    return scored(draft, models, folder, datasets), Artifacts(models=models, history=history)
+    return scored(draft, models, folder, splits), Artifacts(models=models, history=history)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader
 
 from competition.errors import DataError
-from competition.manifest import MANIFEST_FILE, PUBLIC_SPLITS, open_split, split_sha256
+from competition.manifest import MANIFEST_FILE, PUBLIC_SPLITS, Split, open_split
 from competition.task.constants import BATCH_SIZE
-from competition.task.data import Batches, TaskDataset
+from competition.task.data import TaskDataset, make_loader
 from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
 from competition.task.selection import MAX_REPEATS
@@ -56,12 +55,7 @@ def find_data(root: Path) -> DataFolder:
     raise InfrastructureError(f"no data in {root}: build it with 'competition build-data --out {root}'")
 
 
-def make_loader(dataset: TaskDataset) -> Batches:
-    """Make a loader like the notebook's own: batches in file order."""
-    return DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=False)
-
-
-def open_verified(data: DataFolder, split: str) -> TaskDataset:
+def open_verified(data: DataFolder, split: str) -> Split:
     """Open a split and compare it with its manifest.
 
     Raises:
@@ -73,9 +67,9 @@ def open_verified(data: DataFolder, split: str) -> TaskDataset:
         raise InfrastructureError(str(error)) from None
 
 
-def data_sha256(datasets: list[TaskDataset]) -> str:
+def data_sha256(splits: dict[str, Split]) -> str:
     """Return one checksum for several splits."""
-    return hashlib.sha256(" ".join(split_sha256(dataset) for dataset in datasets).encode()).hexdigest()
+    return hashlib.sha256(" ".join(split.sha256 for split in splits.values()).encode()).hexdigest()
 
 
 def warm_up(device: torch.device, dataset: TaskDataset) -> None:

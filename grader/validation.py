@@ -21,7 +21,7 @@ from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
 from competition.task.metric import performance
 from grader import oracle
-from grader.grading import Settings, draft_record, grade, grade_trusted, open_datasets
+from grader.grading import Settings, draft_record, grade, grade_trusted, open_public_splits
 from grader.record import Record, load_models, read_record, write_run
 from grader.sandbox import Backend
 from grader.trainer import data_sha256, evaluate, find_data, open_verified
@@ -129,8 +129,8 @@ def run_reference(name: str, settings: Settings, runs: Path) -> tuple[Record, Pa
         InfrastructureError: it did not get the verdict `OK`; the message says why.
     """
     folder = find_data(settings.data)
-    datasets = open_datasets(settings, folder)
-    draft = replace(draft_record(settings), data_sha256=data_sha256(list(datasets.values())))
+    splits = open_public_splits(folder)
+    draft = replace(draft_record(settings), data_sha256=data_sha256(splits))
     if name == ORACLE:
         draft = replace(
             draft, solution_sha256=hashlib.sha256(inspect.getsource(oracle).encode()).hexdigest(), sandbox="none"
@@ -145,8 +145,8 @@ def run_reference(name: str, settings: Settings, runs: Path) -> tuple[Record, Pa
     if run is not None:
         return read_record(run), run
     if name == ORACLE:
-        clean = oracle.read_truth(folder.folder_of("test_a"), datasets["train"])
-        record, artifacts = grade_trusted(oracle.oracle_select_indices(clean), draft, folder, datasets, settings)
+        clean = oracle.read_truth(folder.folder_of("test_a"), splits["train"].dataset)
+        record, artifacts = grade_trusted(oracle.oracle_select_indices(clean), draft, folder, splits, settings)
     else:
         record, artifacts = grade(raw, settings)
     run = write_run(runs, record, artifacts)
@@ -173,7 +173,7 @@ def validate(
     """
     data = practice_data(profile)
     bands = read_bands(profile, device)
-    test_b = open_verified(find_data(data), "test_b")
+    test_b = open_verified(find_data(data), "test_b").dataset
     for name in names:
         scores_a, scores_b, seconds = [], [], []
         for seed in seeds:

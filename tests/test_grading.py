@@ -66,10 +66,10 @@ def test_a_valid_submission_is_graded_and_kept(grade, data):
         *("model_1.safetensors", "model_2.safetensors"),
     }
     assert json.loads((graded.run / "record.json").read_text()) == record
-    test_a = open_split(data / "private", "test_a")
+    test_a = open_split(data / "private", "test_a").dataset
     assert list(evaluate(load_models(graded.run), test_a)) == record["bac"]
     steps = unpack_selections(graded.run)
-    labels = open_split(data / "public", "train").targets.numpy()
+    labels = open_split(data / "public", "train").dataset.targets.numpy()
     assert len(steps) == 12
     for step, (first, second) in enumerate(steps):
         batch = labels[128 * (step % 2) : 128 * (step % 2) + 128]

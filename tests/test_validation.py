@@ -82,7 +82,7 @@ def test_every_committed_reference_has_a_band():
 
 def test_the_oracle_selects_clean_samples_and_balances_them(data):
     """It keeps exactly the right labels, both classes equally often, and begins again with every epoch."""
-    train = open_split(data / "public", "train")
+    train = open_split(data / "public", "train").dataset
     clean = read_truth(data / "private", train)
     select = oracle_select_indices(clean)
     for start in (0, 128, 0):

@@ -98,8 +98,11 @@ class TaskDataset(VisionDataset):
         )
 
 
+def make_loader(dataset: TaskDataset) -> Batches:
+    """Make a loader of batches of (float32 [B, 1, H, W], int64 [B]), in file order."""
+    return DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=False)
+
+
 def load_data(root: Path = Path()) -> tuple[Batches, Batches]:
-    """Make the loaders of ``train/`` and ``val/``: batches of (float32 [B, 1, H, W], int64 [B]), in file order."""
-    train_loader: Batches = DataLoader(TaskDataset(root / "train"), batch_size=BATCH_SIZE, shuffle=False)
-    val_loader: Batches = DataLoader(TaskDataset(root / "val"), batch_size=BATCH_SIZE, shuffle=False)
-    return train_loader, val_loader
+    """Make the loaders of ``train/`` and ``val/``."""
+    return make_loader(TaskDataset(root / "train")), make_loader(TaskDataset(root / "val"))
