@@ -1,4 +1,4 @@
-"""The command line of the grader: ``grader check``, ``grade``, ``regrade``, ``validate``.
+"""The command line of the grader: ``grader check``, ``grade``, ``regrade``, ``analyze``, ``validate``.
 
 Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
 """
@@ -20,9 +20,10 @@ from competition.cli import ProfileName
 from competition.task.constants import SEED
 from grader.grading import Settings, grade
 from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
+from grader.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
 from grader.sandbox import Backend, bwrap_problem
 from grader.submission import read_file
-from grader.validation import TABLE_COLUMNS, find_references, markdown_table, table_row, validate
+from grader.validation import find_references, validate
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 app = typer.Typer(
@@ -201,6 +202,37 @@ def regrade(
     typer.echo("agrees with the first grading, to the last bit")
 
 
+@app.command("analyze")
+def analyze_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, metavar="RUN|VALUES", help="A run folder; or data values: a .npy, or a CSV (file, value)."
+        ),
+    ],
+    data: Annotated[Path, typer.Option(help="The data folder, or one with train.npz, valid.npz, test.npz.")] = Path(
+        "data"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Default: analysis/ in the run, or beside the values.")
+    ] = None,
+) -> None:
+    """Compute the data valuation metrics of a run's selections, or of any data values, and draw them."""
+    from grader.analysis import analyze  # plots and classifiers load slowly, and no grading needs them
+
+    out = out or (source if source.is_dir() else source.parent) / "analysis"
+    try:
+        with Console(stderr=True).status("training with and without each 5 % of the samples"):
+            analysis = analyze(source, data, out)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, text in analysis.summary():
+        table.add_row(name, text)
+    table.add_row("written to", str(out))
+    Console(soft_wrap=True).print(table)
+
+
 @app.command("validate")
 def validate_command(
     names: Annotated[
@@ -209,7 +241,15 @@ def validate_command(
     profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train K times: seeds 123, 124, ...")] = 1,
     runs: RunsOption = Path("runs/validate"),
-    table: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Also write the table here.")] = None,
+    results_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FILE.json",
+            help="Use the measurements in this file where nothing changed since, and add the new ones; "
+            "the table is written beside it, as FILE.md.",
+        ),
+    ] = None,
     sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
     device: DeviceOption = Device.AUTO,
 ) -> None:
@@ -217,6 +257,7 @@ def validate_command(
     console = Console(stderr=True)
     try:
         wanted = find_references(names or [])
+        known = ResultsFile(results_file)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     except InfrastructureError as error:
@@ -230,18 +271,22 @@ def validate_command(
             device=chosen_device(device),
             backend=sandbox,
             runs=runs,
+            known=known,
             announce=console.print,
             progress=sys.stderr.isatty(),
         ):
             results.append(result)
     except InfrastructureError as error:
         raise fail(error.message) from None
-    shown = Table(*TABLE_COLUMNS, title=f"profile {profile.value}, training seeds {SEED} to {SEED + seeds - 1}")
+    shown = Table(*TABLE_COLUMNS, "band", "", title=f"profile {profile.value}, training seeds from {SEED} on")
     for result in results:
-        shown.add_row(*table_row(result))
+        band = f"{result.band.low:.3f} to {result.band.high:.3f}" if result.band else "none"
+        shown.add_row(
+            *table_row(result), band, "outside" if result.violation() else "inside" if result.band else "not compared"
+        )
     Console().print(shown)
-    if table is not None:
-        table.write_text(markdown_table(results))
+    if results_file is not None:
+        results_file.with_suffix(".md").write_text(markdown_table(results))
     outside = [violation for result in results if (violation := result.violation())]
     if outside:
         raise fail("; ".join(outside))

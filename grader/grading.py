@@ -163,9 +163,7 @@ def train_against(
     return result
 
 
-def run_training(
-    submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
-) -> Training:
+def run_training(submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings) -> Training:
     """Run the notebook in its sandbox and train against it; when this returns, nothing of the sandbox lives.
 
     Raises:
@@ -336,13 +334,19 @@ def grade_trusted(
         InfrastructureError: the split is missing or changed.
     """
     started = time.monotonic()
+    selections: list[list[torch.Tensor]] = []
+
+    def keeping(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        selections.append(select_indices(targets, losses))
+        return selections[-1]
+
     models, history = train_two_models(
         make_loader(splits["train"].dataset),
         make_loader(splits["val"].dataset),
-        select_indices,
+        keeping,
         seed=settings.seed,
         device=torch.device(settings.device),
         progress=settings.progress,
     )
     draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
-    return scored(draft, models, folder, splits), Artifacts(models=models, history=history)
+    return scored(draft, models, folder, splits), Artifacts(models=models, selections=selections, history=history)

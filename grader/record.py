@@ -116,7 +116,7 @@ def pack_selections(selections: list[list[torch.Tensor]]) -> dict[str, npt.NDArr
 
 def unpack_selections(run: Path) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Read a run's selections: per step, the indices into the batch of both models."""
-    with np.load(run / "selections.npz") as packed:
+    with open(run / "selections.npz", "rb") as stream, np.load(stream) as packed:
         first, second = (
             np.split(packed[f"indices_{k}"].astype(np.int64), np.cumsum(packed[f"counts_{k}"].astype(np.int64))[:-1])
             for k in (1, 2)

@@ -1,5 +1,6 @@
 """Shared parts of the tests: a built data folder, notebooks from cells, the command line."""
 
+import importlib.util
 import json
 import os
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from competition.build import build_data
 from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PROFILES
+from competition.task.constants import NUM_EPOCHS
+from competition.task.data import load_data
 from grader.cli import app
 
 REPOSITORY = Path(__file__).parents[1]
@@ -56,6 +59,21 @@ def grade(data, tmp_path):
         return Graded(result.exit_code, result.output, record, new[0] if new else None)
 
     return run
+
+
+@pytest.fixture
+def load_cell(data):
+    """Load a reference as the notebook runs its cell: a module of its own, with the notebook's loaders in it."""
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, REPOSITORY / "reference_solutions" / f"{name}.py")
+        cell = importlib.util.module_from_spec(spec)
+        cell.train_loader, cell.val_loader = load_data(data / "public")
+        cell.NUM_EPOCHS = NUM_EPOCHS
+        spec.loader.exec_module(cell)
+        return cell
+
+    return load
 
 
 @pytest.fixture(autouse=True)

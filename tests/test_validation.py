@@ -1,6 +1,7 @@
 """`grader validate`: references graded for real, bands, stored runs, the oracle."""
 
 import json
+import shutil
 import statistics
 
 import pytest
@@ -13,7 +14,9 @@ from competition.profiles import PRACTICE_SEED
 from grader.cli import app
 from grader.oracle import oracle_select_indices, read_truth
 from grader.record import read_record
-from grader.validation import Band, Result, markdown_table, read_bands
+from grader.results import Band, Conditions, Measurement, Result, ResultsFile, markdown_table
+from grader.validation import read_bands
+from grader.verdicts import InfrastructureError
 
 
 @pytest.fixture
@@ -35,13 +38,12 @@ def run(*arguments):
 
 def test_validate_grades_compares_and_stores(references, tmp_path):
     """Inside its band a reference passes, a second call trains nothing, and outside it fails with the distance."""
-    first = run("nothing", "--seeds", "2", "--table", "table.md")
+    first = run("nothing", "--seeds", "2")
     assert first.exit_code == 0, first.output
     assert "inside" in first.output
     runs = sorted((tmp_path / "runs" / "validate").iterdir())
     assert len(runs) == 2
     scores = [read_record(folder).bac_mean for folder in runs]
-    assert f"| nothing | 2 | {statistics.fmean(scores):.4f} ± " in (tmp_path / "table.md").read_text()
     assert run("nothing", "--seeds", "2").exit_code == 0
     assert sorted((tmp_path / "runs" / "validate").iterdir()) == runs
     (references / "expected.toml").write_text("[debug.cpu]\nnothing = [0.98, 0.99]\n")
@@ -51,6 +53,39 @@ def test_validate_grades_compares_and_stores(references, tmp_path):
     assert f"lies {distance:.4f} below its band 0.980 to 0.990" in outside.output
     manifest = json.loads((tmp_path / "practice" / "debug" / "private" / "manifest.json").read_text())
     assert manifest["seed"] == str(PRACTICE_SEED)
+
+
+def test_measurements_in_a_file_outlive_the_runs(references, tmp_path):
+    """With a results file nothing is trained twice, until the solution changes; the table is written beside it."""
+    assert run("nothing", "oracle", "--results", "kept/results.json").exit_code == 0
+    written = (tmp_path / "kept" / "results.json").read_text()
+    table = (tmp_path / "kept" / "results.md").read_text()
+    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == ["| nothing", "| oracle"]
+    assert "| oracle | 1 |" in table
+    oracle = next(
+        entry for entry in json.loads(written)["measurements"] if entry["conditions"]["reference"] == "oracle"
+    )
+    assert oracle["purity"] == oracle["clean_recall"] == 1.0
+    shutil.rmtree(tmp_path / "runs")
+    assert run("nothing", "--results", "kept/results.json").exit_code == 0
+    assert (tmp_path / "kept" / "results.json").read_text() == written
+    assert not (tmp_path / "runs").exists()
+    with open(references / "nothing.py", "a") as cell:
+        cell.write("# changed\n")
+    assert run("nothing", "--results", "kept/results.json").exit_code == 0
+    assert len(list((tmp_path / "runs" / "validate").iterdir())) == 1
+    assert len(json.loads((tmp_path / "kept" / "results.json").read_text())["measurements"]) == 2
+
+
+def test_a_damaged_results_file_is_left_alone(references, tmp_path):
+    """Measurements that cannot be read are an error that names the file, and the file stays as it is."""
+    (tmp_path / "results.json").write_text('{"measurements": [{}]}')
+    result = run("nothing", "--results", "results.json")
+    assert result.exit_code == 3
+    assert "results.json is damaged" in result.output
+    assert (tmp_path / "results.json").read_text() == '{"measurements": [{}]}'
+    with pytest.raises(InfrastructureError, match="cannot be written"):
+        ResultsFile(references / "expected.toml" / "results.json").add(measurement(0.5))
 
 
 def test_an_unknown_name_and_a_missing_folder_are_refused(references, tmp_path, monkeypatch):
@@ -94,9 +129,16 @@ def test_the_oracle_selects_clean_samples_and_balances_them(data):
         assert set(first.tolist()) == set(torch.nonzero(labels == truth).flatten().tolist())
 
 
+def measurement(test_a, test_b=0.7, seconds=10.0, seed=123):
+    """Make a measurement of a reference that nobody trained."""
+    conditions = Conditions("some", "debug", seed, "cpu", 2, "bwrap", "a", "b", "c", {"torch": "2"})
+    return Measurement(conditions, test_a, test_b, seconds, 1.4, 0.9, 0.25)
+
+
 def test_tables_show_mean_and_spread():
     """One seed shows its score, more show mean and sample standard deviation; violations name side and distance."""
-    result = Result("some", (0.8, 0.9), (0.7, 0.7), (10.0, 20.0), Band(0.9, 1.0))
-    assert "| some | 2 | 0.8500 ± 0.0707 | 0.7000 ± 0.0000 | 100 | 15 |" in markdown_table([result])
+    result = Result("some", (measurement(0.8), measurement(0.9, seconds=20.0)), Band(0.9, 1.0))
+    row = "| some | 2 | 0.8500 ± 0.0707 | 0.7000 ± 0.0000 | 100 | 0.900 | 0.250 | 15 | 1 |"
+    assert row in markdown_table([result])
     assert "lies 0.0500 below" in str(result.violation())
-    assert Result("some", (0.95,), (0.7,), (1.0,), Band(0.9, 1.0)).violation() is None
+    assert Result("some", (measurement(0.95),), Band(0.9, 1.0)).violation() is None

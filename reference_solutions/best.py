@@ -1,0 +1,151 @@
+"""The strongest honest selection that we know: a prior from the images, the peer's averaged losses, a good last moment.
+
+Built from the other references and their papers; for noise that depends on the class, on the instance, or on both.
+
+1. Prior. A predictor fitted on the other half of the noisy training set, its classes balanced, is consistent for the
+   clean classes under class-conditional noise (Menon et al., ICML 2015). Its log-odds for the given label say what the
+   image alone tells, before a network has seen the label.
+2. Evidence. For two classes a loss is a whole prediction, p(label) = exp(-loss). The peer's log-odds for the label,
+   averaged over the epochs, are added to the prior. They are the peer's, as in co-teaching (Han et al., NeurIPS 2018),
+   so that a model does not confirm its own mistakes.
+3. Quota. Each noisy class keeps its share of right labels, estimated from the clean validation set; the samples are
+   ranked over the whole training set, not within a batch. Both classes weigh the same.
+4. The last moment. At a constant learning rate a model gets better and worse from step to step, and only the last step
+   counts. Near the end each model pauses: with empty selections its weights stand still, while the running statistics
+   of the batch normalisation settle on whole batches, whose class balance is that of the test. Meanwhile its balanced
+   accuracy against what we believe of the labels is estimated. Where it falls short of what the model has shown
+   before, the model trains on for some batches and pauses again.
+"""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+
+AVERAGING = 0.5  # the weight of the newest epoch in the averaged evidence
+LARGEST_LOG_ODDS = 4.0  # no single view of a sample counts for more
+WINDOW = 8  # batches over which a model's accuracy is estimated
+FIRST_PAUSE, LAST_PAUSE = 64, 16  # batches before the end from which on a model may pause, and must
+TRAINED_BETWEEN = 2  # batches between two pauses
+GOOD = 0.75  # the quantile of the earlier estimates that is good enough to stop at
+
+
+def prior_and_keep_rates(train, val):
+    """Return the log-odds of each training label by a predictor of the other half, float64 [N], and both keep rates.
+
+    c_k = P(h=1 | noisy k) = a P(y=1 | noisy k) + b (1 - P(y=1 | noisy k)), where a = P(h=1 | y=1) and b = P(h=1 | y=0)
+    come from the clean validation set.
+    """
+    images, labels = train.images.flatten(1).numpy(), train.targets.numpy()
+    val_images, val_labels = val.images.flatten(1).numpy(), val.targets.numpy()
+    encoder = PCA(min(48, len(labels) // 4), whiten=True, random_state=0).fit(images)
+    features, val_features = encoder.transform(images), encoder.transform(val_images)
+    half = np.arange(len(labels)) % 2
+    log_odds, on_val = np.empty(len(labels)), np.zeros(len(val_labels))
+    for fold in (0, 1):
+        h = LogisticRegression(class_weight="balanced", max_iter=500)
+        h.fit(features[half != fold], labels[half != fold])
+        log_odds[half == fold] = h.decision_function(features[half == fold])
+        on_val += (h.decision_function(val_features) > 0) / 2
+    a, b = on_val[val_labels == 1].mean(), on_val[val_labels == 0].mean()
+    is_one = [np.clip(((log_odds[labels == k] > 0).mean() - b) / (a - b), 0.02, 0.98) for k in (0, 1)]
+    return np.where(labels == 1, log_odds, -log_odds), (1 - is_one[0], is_one[1])
+
+
+def quota(scores, labels, keep_rates):
+    """Return which samples are among the best of their noisy class, as many as have a right label, bool [N]."""
+    kept = np.zeros(len(scores), dtype=bool)
+    for label, keep_rate in enumerate(keep_rates):
+        members = np.flatnonzero(labels == label)
+        kept[members[np.argsort(-scores[members], kind="stable")[: round(keep_rate * len(members))]]] = True
+    return kept
+
+
+class LastMoment:
+    """Decides for one model when its weights stand still, by its estimated balanced accuracy.
+
+    Attributes:
+        hits: one entry per batch, [2, 2]: the weight of the rightly predicted samples, and of all, of each class.
+        paused, trained: for how many batches in a row the weights have stood still, or have not.
+    """
+
+    def __init__(self):
+        self.hits, self.paused, self.trained = [], 0, 0
+
+    def accuracy(self, end):
+        """Return the balanced accuracy that the `WINDOW` batches before batch `end` show together."""
+        right, of_class = np.sum(self.hits[end - WINDOW : end], axis=0)
+        return (right / np.maximum(of_class, 1e-9)).mean()
+
+    def is_good(self):
+        """Say whether the estimate of this pause reaches what the model has shown since its second epoch."""
+        seen = len(self.hits)
+        shown = [self.accuracy(end) for end in range(seen // 3, seen - WINDOW + 1, WINDOW // 2) if end >= WINDOW]
+        return not shown or self.accuracy(seen) >= np.quantile(shown, GOOD)
+
+    def pauses(self, batches_left):
+        """Decide whether the model skips the coming step; `batches_left` counts that step."""
+        if batches_left <= LAST_PAUSE:
+            pause = True
+        elif batches_left > FIRST_PAUSE or (self.trained < TRAINED_BETWEEN and self.paused == 0):
+            pause = False
+        else:
+            pause = self.paused < WINDOW or self.is_good()
+        self.paused, self.trained = (self.paused + 1, 0) if pause else (0, self.trained + 1)
+        return pause
+
+
+# The cell: the evidence grows batch by batch; each model learns from what the prior and its peer believe.
+
+prior = evidence = keep_rates = kept = last_moments = None
+next_start = 0
+calls = 0
+
+
+def locate(targets):
+    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
+    global next_start
+    labels, size = train_loader.dataset.targets, train_loader.batch_size
+    starts = [next_start, *range(0, len(labels), size)]
+    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
+    next_start = (start + size) % (-(-len(labels) // size) * size)
+    return slice(start, start + len(targets))
+
+
+def your_select_indices(targets, losses):
+    global prior, evidence, keep_rates, kept, last_moments, calls
+    labels, steps = train_loader.dataset.targets.numpy(), NUM_EPOCHS * len(train_loader)
+    if prior is None:
+        prior, keep_rates = prior_and_keep_rates(train_loader.dataset, val_loader.dataset)
+    if calls % steps == 0:  # a training begins
+        evidence, last_moments = np.zeros((2, len(labels))), [LastMoment(), LastMoment()]
+        kept = np.stack([quota(prior, labels, keep_rates)] * 2)
+    place = locate(targets)
+    if place.start == 0 and calls % steps:  # an epoch has ended
+        kept = np.stack([quota(prior + evidence[peer], labels, keep_rates) for peer in (1, 0)])
+
+    p_label = torch.exp(-torch.stack(losses).double()).numpy()
+    log_odds = np.log(np.maximum(p_label, 1e-9)) - np.log(np.maximum(1 - p_label, 1e-9))
+    log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+    label_is_one = labels[place] == 1
+    believed = prior[place] + evidence[:, place].mean(0) > 0  # the label is right
+    one = np.where(believed, label_is_one, ~label_is_one)
+    for model, last_moment in enumerate(last_moments):
+        predicted_one = np.where(log_odds[model] > 0, label_is_one, ~label_is_one)
+        classes = np.stack([~one, one])
+        last_moment.hits.append(np.stack([(classes & (predicted_one == one)).sum(1), classes.sum(1)]))
+    weight = AVERAGING if calls % steps >= len(train_loader) else 1.0
+    evidence[:, place] += weight * (log_odds - evidence[:, place])
+
+    batches_left = steps - calls % steps
+    calls += 1
+    selections = []
+    for model, last_moment in enumerate(last_moments):
+        classes = [torch.from_numpy(np.flatnonzero(kept[model, place] & (targets.numpy() == k))) for k in (0, 1)]
+        longest = max(len(members) for members in classes)
+        if last_moment.pauses(batches_left):
+            classes = []
+        elif min(len(members) for members in classes) > 0:
+            classes = [members.repeat(-(-longest // len(members)))[:longest] for members in classes]
+        selections.append(torch.cat(classes) if classes else torch.empty(0, dtype=torch.int64))
+    return selections

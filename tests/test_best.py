@@ -1,0 +1,95 @@
+"""The strongest reference: prior, evidence, quota and the last moment."""
+
+import numpy as np
+import pytest
+import torch
+
+from competition.task.constants import NUM_EPOCHS
+from grader.oracle import read_truth
+
+
+@pytest.fixture
+def cell(load_cell):
+    """The reference's cell on the debug data."""
+    return load_cell("best")
+
+
+def train(cell, losses_of, epochs=NUM_EPOCHS):
+    """Go through a training; yield the place of each batch and what was selected in it."""
+    size = cell.train_loader.batch_size
+    for step in range(epochs * len(cell.train_loader)):
+        start = step % len(cell.train_loader) * size
+        targets = cell.train_loader.dataset.targets[start : start + size]
+        place = slice(start, start + len(targets))
+        yield place, targets, cell.your_select_indices(targets, losses_of(place))
+
+
+def test_the_prior_prefers_right_labels_and_the_noisier_class_is_found(cell, data):
+    """Without any network, right labels have the larger log-odds on average, and the noisier class is to keep less."""
+    dataset = cell.train_loader.dataset
+    right = (read_truth(data / "private", dataset) == dataset.targets).numpy()
+    prior, keep_rates = cell.prior_and_keep_rates(dataset, cell.val_loader.dataset)
+    assert keep_rates[0] + 0.2 < keep_rates[1]
+    assert prior[right].mean() > prior[~right].mean() + 0.5
+
+
+def test_the_quota_is_that_of_each_class(cell):
+    """Of each class, the best-scored share is kept."""
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    scores = np.array([4.0, 3.0, 2.0, 1.0, 0.1, 0.2, 0.3, 0.4])
+    kept = cell.quota(scores, labels, (0.25, 0.75))
+    assert kept.tolist() == [True, False, False, False, False, True, True, True]
+
+
+def test_each_model_learns_from_what_its_peer_believes(cell):
+    """From the second epoch on, a sample that the peer finds hard again and again is not selected."""
+    hard = [torch.arange(256) % 2 == model for model in (0, 1)]
+    dropped = [np.zeros(256, bool), np.zeros(256, bool)]
+    cell.FIRST_PAUSE = cell.LAST_PAUSE = 0
+    for number, (place, _, selections) in enumerate(train(cell, lambda place: [5.0 * h[place] for h in hard])):
+        if number >= len(cell.train_loader):
+            for model, selection in enumerate(selections):
+                missed = np.ones(place.stop - place.start, bool)
+                missed[selection.numpy()] = False
+                dropped[model][place] |= missed
+    for model in (0, 1):
+        easy_for_peer = ~hard[1 - model].numpy()
+        assert dropped[model][~easy_for_peer].mean() > dropped[model][easy_for_peer].mean() + 0.2
+
+
+def test_both_classes_weigh_the_same_and_the_last_batches_are_skipped(cell):
+    """As long as a model learns, its selection is balanced; at the end its weights stand still."""
+    steps = NUM_EPOCHS * len(cell.train_loader)
+    cell.FIRST_PAUSE, cell.LAST_PAUSE = 4, 2
+    generator = torch.Generator().manual_seed(0)
+    picked = list(train(cell, lambda place: [torch.rand(place.stop - place.start, generator=generator)] * 2))
+    for number, (_, targets, selections) in enumerate(picked):
+        for selection in selections:
+            if steps - number <= 2:
+                assert len(selection) == 0
+            elif steps - number > 4:
+                assert (targets[selection] == 0).sum() == (targets[selection] == 1).sum() > 0
+
+
+def test_a_second_training_begins_anew(cell):
+    """What one training taught is forgotten when the next one begins."""
+    losses = lambda place: [torch.linspace(0.1, 3.0, place.stop - place.start)] * 2  # noqa: E731
+    first = [selection[0].tolist() for _, _, selection in train(cell, losses)]
+    assert [selection[0].tolist() for _, _, selection in train(cell, losses)] == first
+
+
+def test_a_model_that_is_worse_than_before_trains_on(cell):
+    """A pause ends when the estimate falls short of what the model has shown, and lasts while it does not."""
+    good, bad = np.array([[9.0, 9.0], [10.0, 10.0]]), np.array([[5.0, 5.0], [10.0, 10.0]])
+    for now, stays in ((good, True), (bad, False)):
+        moment = cell.LastMoment()
+        moment.hits = [good] * 60
+        decisions = []
+        for left in range(cell.FIRST_PAUSE + 2, cell.FIRST_PAUSE - cell.WINDOW - 6, -1):
+            moment.hits.append(now)
+            decisions.append(moment.pauses(left))
+        first = decisions.index(True)
+        assert decisions[:2] == [False, False]
+        assert all(decisions[first : first + cell.WINDOW])
+        assert all(decisions[first:]) == stays
+    assert moment.pauses(cell.LAST_PAUSE)
