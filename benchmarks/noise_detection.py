@@ -8,6 +8,9 @@ cross-validation of a logistic regression on 48 principal components of the same
 they come and balanced; its label quality scores are the values, its `find_label_issues` makes the F1. A reference's F1
 comes from a two-means split of its values. cleanlab runs in the peers' environment: ``make peers``.
 
+DVRL-filter and DataRater-filter value every training sample before they turn that into a selection; these values are
+judged too, from three seeds.
+
 References see the losses of a training and the clean validation set; cleanlab sees the noisy training set alone.
 """
 
@@ -22,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
@@ -29,6 +33,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from competition.profiles import PROFILES
+from competition.task.data import make_loader
 from grader.grading import Settings, Splits, open_public_splits
 from grader.oracle import read_truth
 from grader.record import read_record, unpack_selections
@@ -38,10 +43,11 @@ from grader.trainer import find_data
 from grader.validation import ORACLE, find_references, practice_data, prepare
 from grader.valuation import corrupted_sample_discovery, detection
 from grader.verdicts import InfrastructureError
+from reference_solutions import datarater_filter, dvrl_filter
 
 RESULTS_FILE = Path("benchmarks/results/noise_detection.json")
 PEERS_PYTHON = Path(".venv-peers/bin/python")
-FOLD_SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2)  # of cleanlab's folds, and of the data values
 CLASS_WEIGHTS = {"cleanlab": None, "cleanlab, balanced": "balanced"}
 
 
@@ -81,7 +87,7 @@ def detect_by_cleanlab(arrays: Path) -> None:
     answers = {}
     for name, class_weight in CLASS_WEIGHTS.items():
         answers[name] = []
-        for seed in FOLD_SEEDS:
+        for seed in SEEDS:
             classifier = make_pipeline(
                 PCA(48, whiten=True, random_state=0), LogisticRegression(class_weight=class_weight, max_iter=1000)
             )
@@ -107,6 +113,20 @@ def ask_peers(python: Path, pixels: np.ndarray, noisy: np.ndarray) -> dict:
     return json.loads(peer.stdout)
 
 
+def data_values(public: Splits) -> dict[str, list[np.ndarray]]:
+    """Value the training samples with the cores of the references that do: by name, one float [N] for each seed."""
+    train, val = public["train"].dataset, public["val"].dataset
+    datarater_filter.train_loader, datarater_filter.val_loader = make_loader(train), make_loader(val)
+    valued: dict[str, list[np.ndarray]] = {"dvrl_filter, data values": [], "datarater_filter, ratings": []}
+    for seed in SEEDS:
+        dvrl = dvrl_filter.DVRL(seed=seed).fit(train.images, train.targets, val.images, val.targets)
+        valued["dvrl_filter, data values"].append(dvrl.data_values)
+        torch.manual_seed(seed)
+        _, _, ratings = datarater_filter.rate_samples()
+        valued["datarater_filter, ratings"].append(ratings.numpy())
+    return valued
+
+
 def judge(name: str, vectors: list[np.ndarray], corrupted: np.ndarray, f1: list[float]) -> Row:
     """Judge values [N], one vector for each seed, as detectors of corrupted samples."""
     auc = [detection(values, corrupted).auc for values in vectors]
@@ -128,8 +148,8 @@ def compare(profile: str, runs: Path, python: Path) -> dict:
             continue
         vectors = [selection_quality(unpack_selections(run), noisy, clean).frequency for run in by_seed.values()]
         rows.append(judge(name, vectors, corrupted, [detection(values, corrupted).f1 for values in vectors]))
-    if not rows:
-        raise SystemExit(f"error: no run of a reference on {profile} in {runs}: 'grader validate --profile {profile}'")
+    for name, vectors in data_values(public).items():
+        rows.append(judge(name, vectors, corrupted, [detection(values, corrupted).f1 for values in vectors]))
     peers = ask_peers(python, train.images.flatten(1).numpy(), noisy)
     for name, answers in peers["answers"].items():
         vectors = [np.array(answer["values"]) for answer in answers]

@@ -2,14 +2,15 @@
 
 Built from the other references and their papers; for noise that depends on the class, on the instance, or on both.
 
-1. Prior. A predictor fitted on the other half of the noisy training set, its classes balanced, is consistent for the
-   clean classes under class-conditional noise (Menon et al., ICML 2015). Its log-odds for the given label say what the
-   image alone tells, before a network has seen the label.
+1. Prior. A predictor of the clean label and the flip rates are estimated together by expectation maximisation, from the
+   noisy training labels and the clean validation set (a noise layer as in Mnih and Hinton, ICML 2012, on a logistic
+   regression). By Bayes' rule they give P(label is right | image, label), before a network has seen the label. Each
+   half of the training set is judged by the predictor of the other half.
 2. Evidence. For two classes a loss is a whole prediction, p(label) = exp(-loss). The peer's log-odds for the label,
    averaged over the epochs, are added to the prior. They are the peer's, as in co-teaching (Han et al., NeurIPS 2018),
    so that a model does not confirm its own mistakes.
-3. Quota. Each noisy class keeps its share of right labels, estimated from the clean validation set; the samples are
-   ranked over the whole training set, not within a batch. Both classes weigh the same.
+3. Quota. Each noisy class keeps as many samples as the prior holds to be right; they are ranked over the whole training
+   set, not within a batch. Both classes weigh the same.
 4. The last moment. At a constant learning rate a model gets better and worse from step to step, and only the last step
    counts. Near the end each model pauses: with empty selections its weights stand still, while the running statistics
    of the batch normalisation settle on whole batches, whose class balance is that of the test. Meanwhile its balanced
@@ -19,9 +20,11 @@ Built from the other references and their papers; for noise that depends on the 
 
 import numpy as np
 import torch
+from scipy.special import expit
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
+COMPONENTS, EM_STEPS = 48, 8
 AVERAGING = 0.5  # the weight of the newest epoch in the averaged evidence
 LARGEST_LOG_ODDS = 4.0  # no single view of a sample counts for more
 WINDOW = 8  # batches over which a model's accuracy is estimated
@@ -30,26 +33,42 @@ TRAINED_BETWEEN = 2  # batches between two pauses
 GOOD = 0.75  # the quantile of the earlier estimates that is good enough to stop at
 
 
-def prior_and_keep_rates(train, val):
-    """Return the log-odds of each training label by a predictor of the other half, float64 [N], and both keep rates.
+def maximise_expectation(features, labels, val_features, val_labels):
+    """Fit a predictor of the clean label and the flip rates by expectation maximisation.
 
-    c_k = P(h=1 | noisy k) = a P(y=1 | noisy k) + b (1 - P(y=1 | noisy k)), where a = P(h=1 | y=1) and b = P(h=1 | y=0)
-    come from the clean validation set.
+    With q = P(y = 1 | x, noisy label) and T_c = P(noisy label | y = c), p(x) = P(y = 1 | x):
+    E: q = p(x) T_1 / (p(x) T_1 + (1 - p(x)) T_0), and T_c is the mean over the samples, weighted by q or 1 - q.
+    M: p is fitted to both labels of each sample, weighted by q and 1 - q, and to the validation set.
+
+    Returns the predictor, and T: float64 [2, 2], the estimated P(noisy label = k | clean label = c) at [c, k].
     """
+    predictor = LogisticRegression(C=0.1, max_iter=500).fit(val_features, val_labels)
+    q = predictor.predict_proba(features)[:, 1]
+    for _ in range(EM_STEPS):
+        p = predictor.predict_proba(features)[:, 1]
+        transition = np.array([[weight[labels == k].sum() / weight.sum() for k in (0, 1)] for weight in (1 - q, q)])
+        given_one, given_zero = p * transition[1, labels], (1 - p) * transition[0, labels]
+        q = given_one / (given_one + given_zero)
+        predictor = LogisticRegression(max_iter=500).fit(
+            np.concatenate([features, features, val_features]),
+            np.concatenate([np.ones_like(labels), np.zeros_like(labels), val_labels]),
+            np.concatenate([q, 1 - q, np.ones(len(val_labels))]),
+        )
+    return predictor, transition
+
+
+def prior_log_odds(train, val):
+    """Return log P(label right | image, label) / P(label wrong | image, label) of each training sample, float64 [N]."""
     images, labels = train.images.flatten(1).numpy(), train.targets.numpy()
-    val_images, val_labels = val.images.flatten(1).numpy(), val.targets.numpy()
-    encoder = PCA(min(48, len(labels) // 4), whiten=True, random_state=0).fit(images)
-    features, val_features = encoder.transform(images), encoder.transform(val_images)
-    half = np.arange(len(labels)) % 2
-    log_odds, on_val = np.empty(len(labels)), np.zeros(len(val_labels))
+    encoder = PCA(min(COMPONENTS, len(labels) // 4), whiten=True, random_state=0).fit(images)
+    features, val_features = encoder.transform(images), encoder.transform(val.images.flatten(1).numpy())
+    half, log_odds = np.arange(len(labels)) % 2, np.empty(len(labels))
     for fold in (0, 1):
-        h = LogisticRegression(class_weight="balanced", max_iter=500)
-        h.fit(features[half != fold], labels[half != fold])
-        log_odds[half == fold] = h.decision_function(features[half == fold])
-        on_val += (h.decision_function(val_features) > 0) / 2
-    a, b = on_val[val_labels == 1].mean(), on_val[val_labels == 0].mean()
-    is_one = [np.clip(((log_odds[labels == k] > 0).mean() - b) / (a - b), 0.02, 0.98) for k in (0, 1)]
-    return np.where(labels == 1, log_odds, -log_odds), (1 - is_one[0], is_one[1])
+        other = half != fold
+        predictor, transition = maximise_expectation(features[other], labels[other], val_features, val.targets.numpy())
+        is_one = predictor.decision_function(features[~other]) + np.log(transition[1] / transition[0])[labels[~other]]
+        log_odds[~other] = np.where(labels[~other] == 1, is_one, -is_one)
+    return log_odds
 
 
 def quota(scores, labels, keep_rates):
@@ -116,7 +135,8 @@ def your_select_indices(targets, losses):
     global prior, evidence, keep_rates, kept, last_moments, calls
     labels, steps = train_loader.dataset.targets.numpy(), NUM_EPOCHS * len(train_loader)
     if prior is None:
-        prior, keep_rates = prior_and_keep_rates(train_loader.dataset, val_loader.dataset)
+        prior = prior_log_odds(train_loader.dataset, val_loader.dataset)
+        keep_rates = [expit(prior[labels == label]).mean() for label in (0, 1)]
     if calls % steps == 0:  # a training begins
         evidence, last_moments = np.zeros((2, len(labels))), [LastMoment(), LastMoment()]
         kept = np.stack([quota(prior, labels, keep_rates)] * 2)

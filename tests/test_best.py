@@ -28,9 +28,21 @@ def test_the_prior_prefers_right_labels_and_the_noisier_class_is_found(cell, dat
     """Without any network, right labels have the larger log-odds on average, and the noisier class is to keep less."""
     dataset = cell.train_loader.dataset
     right = (read_truth(data / "private", dataset) == dataset.targets).numpy()
-    prior, keep_rates = cell.prior_and_keep_rates(dataset, cell.val_loader.dataset)
-    assert keep_rates[0] + 0.2 < keep_rates[1]
+    prior, labels = cell.prior_log_odds(dataset, cell.val_loader.dataset), dataset.targets.numpy()
+    believed = 1 / (1 + np.exp(-prior))
+    assert believed[labels == 0].mean() + 0.2 < believed[labels == 1].mean()
     assert prior[right].mean() > prior[~right].mean() + 0.5
+
+
+def test_expectation_maximisation_finds_the_flip_rates(cell):
+    """On Gaussian classes with labels flipped at 0.4 and 0.1, the estimated transition matrix comes near."""
+    generator = np.random.default_rng(0)
+    clean = (generator.random(4000) < 0.7).astype(np.int64)
+    features = generator.normal(size=(4000, 3)) + 2.0 * clean[:, None]
+    noisy = np.where(generator.random(4000) < np.where(clean == 1, 0.4, 0.1), 1 - clean, clean)
+    predictor, transition = cell.maximise_expectation(features[200:], noisy[200:], features[:200], clean[:200])
+    assert transition == pytest.approx(np.array([[0.9, 0.1], [0.4, 0.6]]), abs=0.04)
+    assert (predictor.predict(features) == clean).mean() > 0.93
 
 
 def test_the_quota_is_that_of_each_class(cell):
