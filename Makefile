@@ -2,9 +2,10 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PEERS ?= .venv-peers
 PRACTICE_SEED := 2026
 
-.PHONY: grade install test lint validate data notebook format
+.PHONY: grade install test lint validate data notebook format peers
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -40,6 +41,16 @@ data: $(BIN)/.installed
 # Write starter_notebook.ipynb from its sources.
 notebook: $(BIN)/.installed
 	$(BIN)/competition build-notebook
+
+# Other implementations, for the benchmarks. Some pin old versions of torch, NumPy or scikit-learn, so they are installed
+# without their dependencies, into an environment of their own that sees the packages of the project's.
+peers: $(BIN)/.installed
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --no-deps opendataval==1.3.0 modAL-python==0.4.2.1 skorch==1.4.0 \
+		scikit-activeml==1.0.1 makefun==1.16.0 cleanlab==2.9.0 termcolor==3.3.0 geomloss==0.2.6 \
+		transformers==4.57.6 tokenizers==0.22.2 huggingface-hub==0.36.2 regex
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .
