@@ -12,6 +12,7 @@ from typing import Annotated
 
 import torch
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +35,7 @@ app = typer.Typer(
     "Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
 )
 PARTICIPANT, OURS = 1, 3
+TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
 class Split(StrEnum):
@@ -278,13 +280,14 @@ def validate_command(
             results.append(result)
     except InfrastructureError as error:
         raise fail(error.message) from None
-    shown = Table(*TABLE_COLUMNS, "band", "", title=f"profile {profile.value}, training seeds from {SEED} on")
+    shown = Table(
+        *TABLE_COLUMNS, "band", "", title=f"profile {profile.value}, training seeds from {SEED} on", box=SIMPLE
+    )
     for result in results:
         band = f"{result.band.low:.3f} to {result.band.high:.3f}" if result.band else "none"
-        shown.add_row(
-            *table_row(result), band, "outside" if result.violation() else "inside" if result.band else "not compared"
-        )
-    Console().print(shown)
+        inside = "outside" if result.violation() else "inside" if result.band else "not compared"
+        shown.add_row(*table_row(result), band, inside)
+    Console(width=max(console.width, TABLE_WIDTH)).print(shown)
     if results_file is not None:
         results_file.with_suffix(".md").write_text(markdown_table(results))
     outside = [violation for result in results if (violation := result.violation())]

@@ -29,6 +29,7 @@ AVERAGING = 0.5  # the weight of the newest epoch in the averaged evidence
 LARGEST_LOG_ODDS = 4.0  # no single view of a sample counts for more
 WINDOW = 8  # batches over which a model's accuracy is estimated
 FIRST_PAUSE, LAST_PAUSE = 64, 16  # batches before the end from which on a model may pause, and must
+FIRST_SHARE, LAST_SHARE = 1 / 3, 1 / 6  # of a short training that is the most
 TRAINED_BETWEEN = 2  # batches between two pauses
 GOOD = 0.75  # the quantile of the earlier estimates that is good enough to stop at
 
@@ -83,12 +84,18 @@ def quota(scores, labels, keep_rates):
 class LastMoment:
     """Decides for one model when its weights stand still, by its estimated balanced accuracy.
 
+    Args:
+        steps: batches of the whole training.
+
     Attributes:
+        first_pause, last_pause: see `FIRST_PAUSE` and `LAST_PAUSE`.
         hits: one entry per batch, [2, 2]: the weight of the rightly predicted samples, and of all, of each class.
         paused, trained: for how many batches in a row the weights have stood still, or have not.
     """
 
-    def __init__(self):
+    def __init__(self, steps):
+        self.first_pause = min(FIRST_PAUSE, int(FIRST_SHARE * steps))
+        self.last_pause = min(LAST_PAUSE, int(LAST_SHARE * steps))
         self.hits, self.paused, self.trained = [], 0, 0
 
     def accuracy(self, end):
@@ -104,9 +111,9 @@ class LastMoment:
 
     def pauses(self, batches_left):
         """Decide whether the model skips the coming step; `batches_left` counts that step."""
-        if batches_left <= LAST_PAUSE:
+        if batches_left <= self.last_pause:
             pause = True
-        elif batches_left > FIRST_PAUSE or (self.trained < TRAINED_BETWEEN and self.paused == 0):
+        elif batches_left > self.first_pause or (self.trained < TRAINED_BETWEEN and self.paused == 0):
             pause = False
         else:
             pause = self.paused < WINDOW or self.is_good()
@@ -138,7 +145,7 @@ def your_select_indices(targets, losses):
         prior = prior_log_odds(train_loader.dataset, val_loader.dataset)
         keep_rates = [expit(prior[labels == label]).mean() for label in (0, 1)]
     if calls % steps == 0:  # a training begins
-        evidence, last_moments = np.zeros((2, len(labels))), [LastMoment(), LastMoment()]
+        evidence, last_moments = np.zeros((2, len(labels))), [LastMoment(steps), LastMoment(steps)]
         kept = np.stack([quota(prior, labels, keep_rates)] * 2)
     place = locate(targets)
     if place.start == 0 and calls % steps:  # an epoch has ended

@@ -94,7 +94,7 @@ def test_a_model_that_is_worse_than_before_trains_on(cell):
     """A pause ends when the estimate falls short of what the model has shown, and lasts while it does not."""
     good, bad = np.array([[9.0, 9.0], [10.0, 10.0]]), np.array([[5.0, 5.0], [10.0, 10.0]])
     for now, stays in ((good, True), (bad, False)):
-        moment = cell.LastMoment()
+        moment = cell.LastMoment(474)
         moment.hits = [good] * 60
         decisions = []
         for left in range(cell.FIRST_PAUSE + 2, cell.FIRST_PAUSE - cell.WINDOW - 6, -1):

@@ -1,6 +1,6 @@
 """DataRater: the meta-gradient against closed form and finite differences, the population, the cell."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -10,8 +10,6 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.func import functional_call
 
-from competition.task.data import load_data
-from reference_solutions import datarater_filter
 from reference_solutions.datarater_filter import DataRater, MLPRater, Parameters, batches, class_softmax
 
 FEATURES, CLASSES = 4, 3
@@ -216,16 +214,12 @@ def test_flipped_labels_get_the_low_ratings():
 
 
 @pytest.fixture
-def cell(data, monkeypatch):
+def cell(load_cell):
     """The cell as the notebook runs it, on the debug data, with a short fit."""
-    train_loader, val_loader = load_data(data / "public")
-    for name, value in {
-        "train_loader": train_loader, "val_loader": val_loader, "PARAMETERS": replace(SMALL, batch_size=64),
-        "kept": None, "next_start": 0,
-    }.items():  # fmt: skip
-        monkeypatch.setattr(datarater_filter, name, value, raising=False)
+    module = load_cell("datarater_filter")
+    module.PARAMETERS = module.Parameters(**asdict(replace(SMALL, batch_size=64)))
     torch.manual_seed(0)
-    return datarater_filter
+    return module
 
 
 def test_the_cell_keeps_the_same_samples_of_a_class_in_equal_weight(cell):

@@ -10,9 +10,17 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import FunctionTransformer
 from torchvision.models import inception_v3
 
-from competition.task.data import load_data
-from reference_solutions import dvrl_filter
-from reference_solutions.dvrl_filter import DVRL, WeightedRidge, WeightedSoftmax
+from reference_solutions.dvrl_filter import (
+    DVRL,
+    InceptionV3,
+    OneByOne,
+    WeightedRidge,
+    WeightedSoftmax,
+    balanced_log_likelihood,
+    exploration_penalty,
+    leave_one_out_advantage,
+    reinforce_loss,
+)
 
 IDENTITY = FunctionTransformer()
 
@@ -67,7 +75,7 @@ def test_softmax_regression_learns_each_weighting_by_itself():
         alone = WeightedSoftmax(3, inner_iterations=50, batch_size_predictor=32).fit(x, y, row).predict_proba(x)
         torch.testing.assert_close(probabilities, alone)
     short = WeightedSoftmax(3, inner_iterations=2, batch_size_predictor=32).fit(x, y, weights[0]).predict_proba(x)
-    performance = dvrl_filter.balanced_log_likelihood
+    performance = balanced_log_likelihood
     assert performance(together[0], y) > performance(short, y) + 0.1
 
 
@@ -81,13 +89,13 @@ def test_the_reinforce_gradient_is_that_of_the_expected_reward():
     (exact,) = torch.autograd.grad((probabilities * rewards).sum(), logits)
     baseline = 2.5  # any constant: it does not change the expectation
     advantages = probabilities.detach() * (rewards - baseline)
-    (estimated,) = torch.autograd.grad(dvrl_filter.reinforce_loss(logits, selections, advantages), logits)
+    (estimated,) = torch.autograd.grad(reinforce_loss(logits, selections, advantages), logits)
     torch.testing.assert_close(-estimated * 8 * 3, exact)  # the loss is a mean over 8 selections and 3 samples
 
 
 def test_an_advantage_compares_a_reward_with_the_others():
     """(3 - mean of 1 and 2) / standard deviation 1 is 1.5; equal rewards teach nothing."""
-    advantage = dvrl_filter.leave_one_out_advantage
+    advantage = leave_one_out_advantage
     torch.testing.assert_close(advantage(torch.tensor([1.0, 2.0, 3.0])), torch.tensor([-1.5, 0.0, 1.5]))
     assert advantage(torch.full((4,), 0.7)).abs().max() < 1e-6
 
@@ -95,7 +103,7 @@ def test_an_advantage_compares_a_reward_with_the_others():
 @pytest.mark.parametrize(("mean", "penalty"), [(0.05, 50.0), (0.1, 0.0), (0.5, 0.0), (0.9, 0.0), (0.95, 50.0)])
 def test_the_exploration_penalty_starts_outside_a_tenth_to_nine_tenths(mean, penalty):
     """Inside there is none; outside it is 1,000 times the distance of the mean value."""
-    found = dvrl_filter.exploration_penalty(torch.tensor([mean - 0.02, mean + 0.02])).item()
+    found = exploration_penalty(torch.tensor([mean - 0.02, mean + 0.02])).item()
     assert found == pytest.approx(penalty, abs=1e-3)
 
 
@@ -130,7 +138,7 @@ def test_any_classifier_can_be_the_predictor():
     """A scikit-learn classifier is fitted once per selection; a class that is not in the batch gets probability 0."""
     x, noisy, clean = blobs(60, 2, 1, flip_rate=0.2)
     noisy[-1] = 2  # the batch of the first 59 samples has only two classes
-    adapter = dvrl_filter.OneByOne(LogisticRegression(), 3).fit(x[:59], noisy[:59], torch.ones(2, 59))
+    adapter = OneByOne(LogisticRegression(), 3).fit(x[:59], noisy[:59], torch.ones(2, 59))
     assert adapter.predict_proba(x).shape == (2, 60, 3)
     assert adapter.predict_proba(x)[..., 2].max() == 0
     dvrl = small_dvrl(predictor=LogisticRegression(), iterations=3, masks=2).fit(x, noisy, x, clean)
@@ -163,51 +171,49 @@ def test_inception_reads_a_local_weights_file(tmp_path):
     """The encoder turns grey images of any size into 2,048 features with the weights of a file."""
     torch.manual_seed(0)
     torch.save(inception_v3(weights=None, init_weights=False).state_dict(), tmp_path / "weights.pth")
-    encoder = dvrl_filter.InceptionV3(tmp_path / "weights.pth")
+    encoder = InceptionV3(tmp_path / "weights.pth")
     features = encoder.fit(None).transform(torch.rand(2, 1, 28, 28))
     assert features.shape == (2, 2048)
     assert not np.allclose(features[0], features[1], rtol=1e-3, atol=0)
 
 
 @pytest.fixture
-def cell(data, monkeypatch):
-    """Give the module the notebook's loaders, and a fit of a few steps."""
-    train_loader, val_loader = load_data(data / "public")
-    monkeypatch.setattr(dvrl_filter, "train_loader", train_loader, raising=False)
-    monkeypatch.setattr(dvrl_filter, "val_loader", val_loader, raising=False)
-    monkeypatch.setattr(dvrl_filter, "kept", None)
-    monkeypatch.setattr(dvrl_filter, "next_start", 0)
-    return train_loader.dataset.targets
+def cell(load_cell):
+    """The cell with the notebook's loaders; and all labels."""
+    module = load_cell("dvrl_filter")
+    return module, module.train_loader.dataset.targets
 
 
 def test_the_cell_keeps_the_same_samples_every_epoch_and_balances_them(cell):
     """Both models get the kept samples of the batch, both classes equally often, also after an interruption."""
-    batches = [slice(start, start + 128) for start in range(0, len(cell), 128)]
+    module, labels = cell
+    batches = [slice(start, start + 128) for start in range(0, len(labels), 128)]
     losses = [torch.zeros(128), torch.zeros(128)]
     epochs = []
     for order in (batches, batches[:1], batches):  # the second training is interrupted after its first batch
         chosen = []
         for batch in order:
-            selections = dvrl_filter.your_select_indices(cell[batch], losses)
+            selections = module.your_select_indices(labels[batch], losses)
             for selection in selections:
-                labels = cell[batch][selection]
+                picked = labels[batch][selection]
                 assert 0 < len(selection) <= 256
-                assert (labels == 0).sum() == (labels == 1).sum()
+                assert (picked == 0).sum() == (picked == 1).sum()
             first, second = (set(selection.tolist()) for selection in selections)
             assert first == second
             chosen.append(first)
         epochs.append(chosen)
     assert epochs[0] == epochs[2]
     assert epochs[0][:1] == epochs[1]
-    shares = [float((dvrl_filter.kept & (cell == label)).sum() / (cell == label).sum()) for label in (0, 1)]
+    shares = [float((module.kept & (labels == label)).sum() / (labels == label).sum()) for label in (0, 1)]
     assert shares[0] < shares[1]  # class 0 has the wrong labels
 
 
 def test_a_batch_without_a_kept_sample_is_skipped(cell):
     """Where nothing is kept both selections are empty; where one class is left, it stands alone."""
-    dvrl_filter.kept = torch.zeros(len(cell), dtype=torch.bool)
-    assert [len(selection) for selection in dvrl_filter.your_select_indices(cell[:128], [])] == [0, 0]
-    dvrl_filter.kept = cell == 1
-    dvrl_filter.next_start = 0
-    for selection in dvrl_filter.your_select_indices(cell[:128], []):
-        assert sorted(selection.tolist()) == torch.nonzero(cell[:128] == 1).flatten().tolist()
+    module, labels = cell
+    module.kept = torch.zeros(len(labels), dtype=torch.bool)
+    assert [len(selection) for selection in module.your_select_indices(labels[:128], [])] == [0, 0]
+    module.kept = labels == 1
+    module.next_start = 0
+    for selection in module.your_select_indices(labels[:128], []):
+        assert sorted(selection.tolist()) == torch.nonzero(labels[:128] == 1).flatten().tolist()

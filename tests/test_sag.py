@@ -1,15 +1,12 @@
 """S-aware gating: the core against hand-computed cases and on a stream, the cell, the benchmark."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks import sag_stream
-from competition.task.data import load_data
 from competition.task.selection import normalise_selection
 from grader.oracle import read_truth
 from reference_solutions.sag_gate import MODES, detrend, impute, invert, newest_window, query, sag
@@ -171,14 +168,9 @@ def test_the_wanted_value_is_met_on_a_stream(mode, s_des):
 
 
 @pytest.fixture
-def cell(data):
+def cell(load_cell):
     """A fresh copy of the cell with the notebook's loaders."""
-    path = Path(__file__).parents[1] / "reference_solutions" / "sag_gate.py"
-    spec = importlib.util.spec_from_file_location("cell", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.train_loader, module.val_loader = load_data(data / "public")
-    return module
+    return load_cell("sag_gate")
 
 
 def test_the_cell_returns_balanced_selections(cell):

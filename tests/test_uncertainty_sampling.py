@@ -9,8 +9,6 @@ import torch
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from competition.task.data import load_data
-from reference_solutions import uncertainty_sampling
 from reference_solutions.uncertainty_sampling import (
     ActiveLearner,
     ask_person,
@@ -129,13 +127,10 @@ def test_a_person_can_be_the_teacher(monkeypatch):
 
 
 @pytest.fixture
-def cell(data, monkeypatch):
-    """The module as the notebook's cell, on the debug data; and its batches of labels."""
-    train_loader, val_loader = load_data(data / "public")
-    state = {"train_loader": train_loader, "val_loader": val_loader, "learner": None, "next_start": 0}
-    for name, value in state.items():
-        monkeypatch.setattr(uncertainty_sampling, name, value, raising=False)
-    return uncertainty_sampling, train_loader.dataset.targets.split(train_loader.batch_size)
+def cell(load_cell):
+    """The notebook's cell on the debug data; and its batches of labels."""
+    module = load_cell("uncertainty_sampling")
+    return module, module.train_loader.dataset.targets.split(module.train_loader.batch_size)
 
 
 def sure(targets):
