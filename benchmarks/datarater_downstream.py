@@ -10,8 +10,7 @@ Data: ten-class Fashion-MNIST. A fraction of the training images or labels is sp
 The rater (``reference_solutions/datarater_filter.py``, features PCA-48) learns from these and from clean held-out
 images. Then classifiers (784-128-10, ReLU, Adam) are trained, from the same weights and on the same batches: on
 everything (baseline), without the lowest-rated share of each batch (filtered), and without a random share of each batch
-(random). The share is 10 %, as in the original guide, and then the spoilt fraction itself. Thirty epochs are long
-enough for the baseline to learn wrong labels by heart.
+(random). The share is 10 %, as in the original guide, and then the spoilt fraction itself.
 
 ``--attack`` adds the accuracy under projected gradient descent (Madry et al., arXiv 1706.06083) in the L-infinity ball:
 random start, 40 steps of eps / 30 each, eps 0.3, the numbers that are common for MNIST. The classifiers are trained

@@ -15,7 +15,7 @@ What deviates from the paper and the original guide, and why:
 - The inner models share each batch, so that the rater scores it once; they differ by start and age.
 - The population is refreshed one model after the other. So it holds models of every age at every step, and the
   meta-loss of one step is comparable with that of the next.
-- No early stop: the ratings settle within some hundred meta-steps and do not drift afterwards.
+- No early stop: within 400 meta-steps the ratings were not seen to drift (one seed, looked at every 50 steps).
 - A default that differs from the guide's says so beside its value.
 
 Where d is this good, the ratings follow it: on this competition's data d alone finds wrong labels as well as they do.
