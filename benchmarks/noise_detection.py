@@ -8,8 +8,9 @@ cross-validation of a logistic regression on 48 principal components of the same
 they come and balanced; its label quality scores are the values, its `find_label_issues` makes the F1. A reference's F1
 comes from a two-means split of its values. cleanlab runs in the peers' environment: ``make peers``.
 
-DVRL-filter and DataRater-filter value every training sample before they turn that into a selection; these values are
-judged too, from three seeds.
+DVRL-filter, DataRater-filter and the prior of `best` value every training sample before a network is trained; these
+values are judged too (the first two from three seeds). Beside them stands what the first two get as an input: how
+probable the given label is to a logistic regression that was fitted on the clean validation set alone.
 
 References see the losses of a training and the clean validation set; cleanlab sees the noisy training set alone.
 """
@@ -43,7 +44,7 @@ from grader.trainer import find_data
 from grader.validation import ORACLE, find_references, practice_data, prepare
 from grader.valuation import corrupted_sample_discovery, detection
 from grader.verdicts import InfrastructureError
-from reference_solutions import datarater_filter, dvrl_filter
+from reference_solutions import best, datarater_filter, dvrl_filter
 
 RESULTS_FILE = Path("benchmarks/results/noise_detection.json")
 PEERS_PYTHON = Path(".venv-peers/bin/python")
@@ -116,8 +117,17 @@ def ask_peers(python: Path, pixels: np.ndarray, noisy: np.ndarray) -> dict:
 def data_values(public: Splits) -> dict[str, list[np.ndarray]]:
     """Value the training samples with the cores of the references that do: by name, one float [N] for each seed."""
     train, val = public["train"].dataset, public["val"].dataset
+    encoder = PCA(48, whiten=True, random_state=0).fit(train.images.flatten(1))
+    validation_model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=500)
+    validation_model.fit(encoder.transform(val.images.flatten(1)), val.targets)
+    probabilities = validation_model.predict_proba(encoder.transform(train.images.flatten(1)))
     datarater_filter.train_loader, datarater_filter.val_loader = make_loader(train), make_loader(val)
-    valued: dict[str, list[np.ndarray]] = {"dvrl_filter, data values": [], "datarater_filter, ratings": []}
+    valued: dict[str, list[np.ndarray]] = {
+        "validation model alone": [probabilities[np.arange(len(train)), train.targets.numpy()]],
+        "best, prior": [best.prior_log_odds(train, val)],
+        "dvrl_filter, data values": [],
+        "datarater_filter, ratings": [],
+    }
     for seed in SEEDS:
         dvrl = dvrl_filter.DVRL(seed=seed).fit(train.images, train.targets, val.images, val.targets)
         valued["dvrl_filter, data values"].append(dvrl.data_values)
@@ -182,13 +192,13 @@ def plot(results: dict, path: Path) -> None:
     panels = figure.subplots(1, 3, sharey=True)
     bounds = {"auc": 1.0, "f1": 1.0, "area": results["optimal_area"]}
     titles = ("detection AUC", "F1", "discovery area")
-    for axis, title, (measure, best) in zip(panels, titles, bounds.items(), strict=True):
+    for axis, title, (measure, bound) in zip(panels, titles, bounds.items(), strict=True):
         for place, row in enumerate(rows):
             figures = getattr(row, measure)
             color = "#d55e00" if row.name in CLASS_WEIGHTS else "#0072b2"
             deviation = np.std(figures, ddof=1) if len(figures) > 1 else 0.0
             axis.errorbar(np.mean(figures), place, xerr=deviation, fmt="o", ms=5, capsize=3, color=color)
-        axis.axvline(best, color="gray", lw=1, ls="--")
+        axis.axvline(bound, color="gray", lw=1, ls="--")
         if measure != "f1":
             axis.axvline(0.5, color="gray", lw=1, ls=":")
         axis.set(title=title, yticks=range(len(rows)), yticklabels=[row.name for row in rows])
