@@ -20,7 +20,7 @@ from pathlib import Path
 
 from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
-from competition.task.constants import SEED
+from competition.task.constants import NUM_EPOCHS, SEED
 from competition.task.data import load_data
 from competition.task.reproducibility import seed_everything
 from competition.task.training import train_two_models
@@ -32,7 +32,7 @@ CELL = Path("reference_solutions/co_teaching.py")
 def train_in_process(data: Path) -> None:
     """Train with the reference's function in this process, without grader or sandbox; print the BACs."""
     train_loader, val_loader = load_data(data / "public")
-    namespace = {"train_loader": train_loader, "val_loader": val_loader}
+    namespace = {"train_loader": train_loader, "val_loader": val_loader, "NUM_EPOCHS": NUM_EPOCHS}
     seed_everything(SEED)
     exec(compile(CELL.read_text(), str(CELL), "exec"), namespace)
     models, _ = train_two_models(train_loader, val_loader, namespace["your_select_indices"], progress=False)
