@@ -33,6 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from competition.pool import FASHION_FILE
+from grader.results import spread
 from reference_solutions.uncertainty_sampling import ActiveLearner, entropy, least_confidence, margin, random_control
 
 SEEDS = range(5)
@@ -213,11 +214,6 @@ def run_learners(teacher: str, score: str, seed: int) -> Iterator[Run]:
             differs = [not np.array_equal(a, b) for a, b in zip(asked, ours, strict=True)]
             same = [*differs, True].index(True)
         yield Run(teacher, score, implementation, seed, accuracy, seconds, same)
-
-
-def spread(values: list[float]) -> str:
-    """Write "mean ± sample standard deviation"."""
-    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}"
 
 
 def table(runs: list[Run]) -> str:
