@@ -27,12 +27,12 @@ def keep_freed_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed: int, threads: int = NUM_THREADS) -> None:
     """Seed Python's, NumPy's and torch's generators and set every flag that the bits of a training depend on."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # the CPU's and every GPU's
-    torch.set_num_threads(NUM_THREADS)
+    torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     torch.use_deterministic_algorithms(True)

@@ -1,6 +1,6 @@
 """The fixed loop: two models, one selection function."""
 
-from competition.task.constants import LEARNING_RATE, NUM_EPOCHS, SEED, WEIGHT_DECAY
+from competition.task.constants import LEARNING_RATE, NUM_EPOCHS, NUM_THREADS, SEED, WEIGHT_DECAY
 from competition.task.data import Batches
 from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
@@ -85,12 +85,13 @@ def train_two_models(
     *,
     seed: int = SEED,
     device: torch.device = DEVICE,
+    threads: int = NUM_THREADS,
     progress: bool = True,
 ) -> tuple[list[SmallMobileNet], list[Epoch]]:
     """Make both models from `seed` on `device` and train them: one whole run, the same for everybody."""
     keep_freed_memory()
-    seed_everything(seed)
+    seed_everything(seed, threads)
     models = [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]
-    seed_everything(seed)
+    seed_everything(seed, threads)
     history = train(models, train_loader, val_loader, select_indices, seed=seed, progress=progress)
     return models, history
