@@ -35,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 
 from competition.profiles import PROFILES
 from competition.task.data import make_loader
-from grader.grading import Settings, Splits, open_public_splits
+from grader.grading import Settings, Splits, open_training_splits
 from grader.oracle import read_truth
 from grader.record import read_record, unpack_selections
 from grader.results import spread
@@ -147,7 +147,7 @@ def compare(profile: str, runs: Path, python: Path) -> dict:
     """Detect the wrong labels of a profile's practice data with every method that is there."""
     data = practice_data(profile)
     folder = find_data(data)
-    public = open_public_splits(folder)
+    public = open_training_splits(folder)
     train = public["train"].dataset
     noisy, clean = train.targets.numpy(), read_truth(folder.folder_of("test_a"), train).numpy()
     corrupted = noisy != clean

@@ -2,6 +2,7 @@
 
     public/   starter_notebook.ipynb, train/, val/, train.zip, val.zip, manifest.json   handed out as it is
     private/  test_a/, test_b/, train_truth.csv, manifest.json                          stays with the organizer
+              redraw-1/, redraw-1_truth.csv, ...                                        further training draws
 
 Each kind of chance (which images, which labels flip, order, file names) has a random stream of its own, so that
 changing one leaves the others alone.
@@ -34,10 +35,15 @@ from competition.profiles import CLEAN_PRIOR, Profile
 from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
 from competition.task.data import TaskDataset
 
+REDRAW_PREFIX = "redraw-"
 LABEL_COLUMNS = ("file", "label")
-TRUTH_FILE = "train_truth.csv"
 TRUTH_COLUMNS = ("file", "clean_label", "noisy_label")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def truth_file(train: str = "train") -> str:
+    """Return the name of the private file with the clean labels of a training draw, "train" or "redraw-1"."""
+    return f"{train}_truth.csv"
 
 
 @dataclass(frozen=True)
@@ -86,23 +92,63 @@ def draw_rows(pool: Pool, profile: Profile, generator: np.random.Generator) -> d
     return {split: np.concatenate(parts) for split, parts in drawn.items()}
 
 
+class Streams:
+    """The random streams of a build or of one redraw: which images, which labels flip, order, file names."""
+
+    def __init__(self, sequence: np.random.SeedSequence) -> None:
+        self.choice, self.flips, self.order, self.naming = map(np.random.default_rng, sequence.spawn(4))
+
+    def make_split(self, pool: Pool, drawn: npt.NDArray[np.int64], noise: NoiseRates | None) -> Split:
+        """Shuffle and name the drawn rows, and flip labels where there is noise."""
+        rows = self.order.permutation(drawn)
+        names = [f"{self.naming.bytes(8).hex()}.png" for _ in rows]
+        clean = pool.labels[rows]
+        if noise is None:
+            return Split(rows, names, clean, clean)
+        difficulty = pool.difficulty if pool.difficulty is not None else np.zeros(len(pool.labels), dtype=np.float32)
+        return Split(rows, names, clean, noisy_labels(clean, difficulty[rows], noise, self.flips))
+
+
 def draw_splits(pool: Pool, profile: Profile, noise: NoiseRates, seed: int) -> dict[str, Split]:
     """Decide everything that chance decides: images, order, names and noisy labels of every split."""
-    streams = np.random.SeedSequence(seed).spawn(4)
-    choice, flips, order, naming = (np.random.default_rng(stream) for stream in streams)
-    difficulty = pool.difficulty if pool.difficulty is not None else np.zeros(len(pool.labels), dtype=np.float32)
-    splits = {}
-    for split, drawn in draw_rows(pool, profile, choice).items():
-        rows = order.permutation(drawn)
-        names = [f"{naming.bytes(8).hex()}.png" for _ in rows]
-        clean = pool.labels[rows]
-        labels = noisy_labels(clean, difficulty[rows], noise, flips) if split == "train" else clean
-        splits[split] = Split(rows, names, clean, labels)
-    return splits
+    streams = Streams(np.random.SeedSequence(seed))
+    return {
+        split: streams.make_split(pool, drawn, noise if split == "train" else None)
+        for split, drawn in draw_rows(pool, profile, streams.choice).items()
+    }
+
+
+def redraw_train(pool: Pool, splits: dict[str, Split], noise: NoiseRates, seed: int, number: int) -> Split:
+    """Draw another training set of the same size and class balance: new noise, order and names.
+
+    Images that stand in no split come first, then those of ``train``; never one of another split. The redraw depends
+    on (seed, number) alone, so that asking for more redraws changes none.
+
+    Args:
+        splits: the build's splits, as `draw_splits` made them.
+        number: 1 for the first redraw.
+    """
+    streams = Streams(np.random.SeedSequence([seed, number]))
+    rows = []
+    for label in (1, 0):
+        ours = splits["train"].rows[splits["train"].clean == label]
+        allowed = pool.labels == label
+        if pool.for_test is not None:
+            allowed &= ~pool.for_test
+        for split in splits.values():
+            allowed[split.rows] = False
+        fresh = streams.choice.permutation(np.flatnonzero(allowed))
+        rows.append(np.concatenate([fresh, streams.choice.permutation(ours)])[: len(ours)])
+    return streams.make_split(pool, np.concatenate(rows), noise)
+
+
+def is_training_draw(split: str) -> bool:
+    """Say whether a split is trained on: ``train`` itself, or a redraw of it."""
+    return split == "train" or split.startswith(REDRAW_PREFIX)
 
 
 def check_leaks(pool: Pool, splits: dict[str, Split]) -> None:
-    """Refuse a build in which one image's pixels stand in two splits.
+    """Refuse a build in which one image's pixels stand in two splits; the training draws may share images.
 
     Raises:
         SourceError: some do; the message names them.
@@ -112,7 +158,7 @@ def check_leaks(pool: Pool, splits: dict[str, Split]) -> None:
         for row in split.rows:
             pixels = hashlib.sha256(pool.images[row].tobytes()).digest()
             other, other_row = seen.setdefault(pixels, (name, int(row)))
-            if other != name:
+            if other != name and not (is_training_draw(other) and is_training_draw(name)):
                 raise SourceError(
                     f"the same picture would stand in {other} and in {name}: {pool.origins[other_row]} and "
                     f"{pool.origins[row]}; remove one of them from the source"
@@ -152,10 +198,15 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
-def build_data(pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: Path) -> dict[str, Any]:
+def build_data(
+    pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: Path, redraws: int = 0
+) -> dict[str, Any]:
     """Build the whole data folder `out`; return the private manifest (counts, noise, seed, checksums of all splits).
 
     Everything is written beside `out` and moved there in one step, so an interrupted build leaves no half data folder.
+
+    Args:
+        redraws: how many further training draws to make, ``private/redraw-1`` and so on; see `redraw_train`.
 
     Raises:
         DataError: `out` exists already.
@@ -163,7 +214,9 @@ def build_data(pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: 
     """
     if out.exists():
         raise DataError(f"{out} exists already: delete it, or choose another folder with --out")
-    splits = draw_splits(pool, profile, noise, seed)
+    drawn = draw_splits(pool, profile, noise, seed)
+    again = {f"{REDRAW_PREFIX}{k}": redraw_train(pool, drawn, noise, seed, k) for k in range(1, redraws + 1)}
+    splits = drawn | again
     check_leaks(pool, splits)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
@@ -173,9 +226,10 @@ def build_data(pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: 
             name: write_split(pool, split, (public if name in PUBLIC_SPLITS else private) / name)
             for name, split in splits.items()
         }
-        train = splits["train"]
-        truth = zip(train.names, train.clean.tolist(), train.labels.tolist(), strict=True)
-        write_csv(private / TRUTH_FILE, TRUTH_COLUMNS, truth)
+        for name, split in splits.items():
+            if is_training_draw(name):
+                truth = zip(split.names, split.clean.tolist(), split.labels.tolist(), strict=True)
+                write_csv(private / truth_file(name), TRUTH_COLUMNS, truth)
         for name in PUBLIC_SPLITS:
             write_zip(public / name)
         (public / NOTEBOOK_FILE).write_text(starter_text(), encoding="utf-8")
@@ -187,7 +241,7 @@ def build_data(pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: 
             "clean_prior": CLEAN_PRIOR,
             "transition_matrix": noise.transition_matrix(),
             "difficulty_spread": [noise.spread_0, noise.spread_1] if pool.difficulty is not None else [0.0, 0.0],
-            "flipped": int((train.clean != train.labels).sum()),
+            "flipped": int((splits["train"].clean != splits["train"].labels).sum()),
             "splits": entries,
         }
         write_manifest(private, manifest)

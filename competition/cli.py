@@ -77,6 +77,9 @@ def build_data_command(
     size: Annotated[
         int | None, typer.Option(min=8, max=512, help="With --source folder: resize to SIZE x SIZE.")
     ] = None,
+    redraw: Annotated[
+        int, typer.Option(min=0, max=99, metavar="K", help="Also make K further private training draws.")
+    ] = 0,
 ) -> None:
     """Build the data: public/ to hand out, private/ to keep."""
     if source is Source.FOLDER and (images is None or labels is None):
@@ -91,7 +94,8 @@ def build_data_command(
         pool = folder_pool(images, labels, size) if images and labels else fashion_pool()
         if pool.difficulty is None:
             typer.echo("note: the CSV has no column 'difficulty', so within a class every image flips equally often")
-        manifest = build_data(pool, PROFILES[profile], NOISE, secrets.randbits(128) if seed is None else seed, out)
+        secret = secrets.randbits(128) if seed is None else seed
+        manifest = build_data(pool, PROFILES[profile], NOISE, secret, out, redraw)
     table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {profile}, source {source}")
     for name, entry in manifest["splits"].items():
         table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")

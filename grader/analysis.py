@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 from competition.manifest import Split
 from competition.task.data import TaskDataset
-from grader.grading import open_public_splits
+from grader.grading import open_training_splits
 from grader.oracle import read_truth
 from grader.record import read_record, unpack_selections
 from grader.selection_quality import Integers, SelectionQuality, selection_quality
@@ -184,9 +184,10 @@ def open_source(source: Path, data: Path) -> tuple[Floats, ValuationData, Select
         return read_values(source, len(npz.train.y), None), npz, None
     folder = find_data(data)
     private = folder.folder_of(SCORED_SPLIT)
-    splits = open_public_splits(folder)
+    draw = read_record(source).train if source.is_dir() else "train"
+    splits = open_training_splits(folder, draw)
     train = splits["train"].dataset
-    clean = read_truth(private, train).numpy()
+    clean = read_truth(private, train, draw).numpy()
     quality = read_run(source, splits, clean) if source.is_dir() else None
     values = read_values(source, len(train), train.files) if quality is None else quality.frequency
     test = open_verified(folder, SCORED_SPLIT).dataset

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from competition.cli import ProfileName
-from competition.task.constants import SEED
+from competition.task.constants import NUM_THREADS, SEED
 from grader.grading import Settings, grade
 from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
 from grader.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
@@ -59,6 +59,12 @@ DataOption = Annotated[Path, typer.Option(help="The data folder.")]
 RunsOption = Annotated[Path, typer.Option(help="Where run folders are kept.")]
 ReportOption = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the record here.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The training's seed.")]
+TrainOption = Annotated[
+    str, typer.Option(metavar="DRAW", help="Train on another draw: redraw-1, if build-data made it with --redraw.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="CPU threads of one grading; another number than 2 gives other bits.")
+]
 TimeOption = Annotated[
     float | None,
     typer.Option(min=1, metavar="SECONDS", help="Wall clock of the grading. Default: 300 on a GPU, 1800 on a CPU."),
@@ -105,7 +111,8 @@ def show(record: Record, run: Path | None) -> None:
         f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function",
     )
     table.add_row(
-        "trained on", f"{record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}"
+        "trained on",
+        f"{record.train}, {record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}",
     )
     for notice in record.notices:
         table.add_row("notice", Text(notice, "yellow"))
@@ -135,9 +142,11 @@ def grade_command(
     notebook: NotebookArgument,
     data: DataOption = Path("data"),
     split: Annotated[Split, typer.Option(help="What to score on.")] = Split.TEST_A,
+    train: TrainOption = "train",
     runs: RunsOption = Path("runs"),
     report: ReportOption = None,
     seed: SeedOption = SEED,
+    threads: ThreadsOption = NUM_THREADS,
     time_limit: TimeOption = None,
     sandbox: Annotated[
         Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
@@ -145,7 +154,17 @@ def grade_command(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
-    settings = Settings(data, split.value, seed, chosen_device(device), sandbox, time_limit, sys.stderr.isatty())
+    settings = Settings(
+        data=data,
+        split=split.value,
+        train=train,
+        seed=seed,
+        device=chosen_device(device),
+        threads=threads,
+        backend=sandbox,
+        seconds=time_limit,
+        progress=sys.stderr.isatty(),
+    )
     finish(*grade(read_bytes(notebook), settings), runs, report)
 
 
@@ -163,13 +182,12 @@ def check(
         typer.echo(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
     beside = (notebook.parent / "train").is_dir() and (notebook.parent / "val").is_dir()
     settings = Settings(
-        data or (notebook.parent if beside else Path("data")),
-        Split.VAL.value,
-        SEED,
-        chosen_device(device),
-        Backend.BWRAP if problem is None else Backend.NONE,
-        time_limit,
-        sys.stderr.isatty(),
+        data=data or (notebook.parent if beside else Path("data")),
+        split=Split.VAL.value,
+        device=chosen_device(device),
+        backend=Backend.BWRAP if problem is None else Backend.NONE,
+        seconds=time_limit,
+        progress=sys.stderr.isatty(),
     )
     finish(*grade(read_bytes(notebook), settings), None, report)
 
@@ -184,13 +202,15 @@ def regrade(
     try:
         before = read_record(run)
         settings = Settings(
-            data,
-            before.split,
-            before.seed,
-            before.device,
-            Backend(before.sandbox),
-            before.time_limit,
-            sys.stderr.isatty(),
+            data=data,
+            split=before.split,
+            train=before.train,
+            seed=before.seed,
+            device=before.device,
+            threads=before.threads,
+            backend=Backend(before.sandbox),
+            seconds=before.time_limit,
+            progress=sys.stderr.isatty(),
         )
         record, artifacts = grade(read_bytes(run / SUBMISSION_FILE), settings)
         show(record, write_run(runs, record, artifacts))

@@ -32,12 +32,14 @@ class Gateway:
     """A listening socket in `folder`, then one connection, then one exchange per batch.
 
     Attributes:
-        selections: the two int64 index tensors of every call so far.
+        selections: the two int64 index tensors of every answered call so far.
+        losses: the two float32 loss vectors that were sent in each of these calls.
         answer_seconds: time spent waiting for answers, in total.
     """
 
     def __init__(self, folder: Path) -> None:
         self.selections: list[list[torch.Tensor]] = []
+        self.losses: list[list[torch.Tensor]] = []
         self.answer_seconds = 0.0
         self._path = folder / Path(GATEWAY_SOCKET).name
         self._listener = socket.socket(socket.AF_UNIX)
@@ -107,6 +109,7 @@ class Gateway:
         except BadSelection as error:
             raise ParticipantFault(Verdict.PRESENTATION_ERROR, str(error)) from None
         self.selections.append(selection)
+        self.losses.append(losses)
         return selection
 
     def finish(self) -> None:

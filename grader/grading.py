@@ -24,7 +24,8 @@ from typing import Any
 
 import torch
 
-from competition.manifest import PUBLIC_SPLITS, Split
+from competition.build import is_training_draw
+from competition.manifest import Split
 from competition.notebook import graft, notebook_text, template_sha256
 from competition.task.constants import NUM_THREADS, SEED
 from competition.task.data import make_loader
@@ -39,6 +40,7 @@ from grader.sandbox import (
     INPUT_NOTEBOOK,
     OUTPUT_NOTEBOOK,
     Backend,
+    Job,
     Running,
     gateway_folder,
     run_notebook,
@@ -72,8 +74,10 @@ class Settings:
     Attributes:
         data: the data folder.
         split: "val", "test_a" or "test_b".
+        train: which training draw: "train", the public one, or "redraw-1" and so on.
         seed: the training's seed, 0 to 2**32 - 1.
         device: "cpu" or "cuda".
+        threads: CPU threads of the training, and of the notebook; another number gives other bits.
         backend: how the notebook is isolated.
         seconds: wall clock for the whole grading; None for the task's own limit.
         progress: whether to draw progress bars.
@@ -81,8 +85,10 @@ class Settings:
 
     data: Path
     split: str
+    train: str = "train"
     seed: int = SEED
     device: str = "cpu"
+    threads: int = NUM_THREADS
     backend: Backend = Backend.BWRAP
     seconds: float | None = None
     progress: bool = False
@@ -157,6 +163,7 @@ def train_against(
         gateway.select_indices,
         seed=settings.seed,
         device=torch.device(settings.device),
+        threads=settings.threads,
         progress=settings.progress,
     )
     gateway.finish()
@@ -177,7 +184,15 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
     history: list[Epoch] = []
     with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
         (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(graft(submission.solution)), encoding="utf-8")
-        with run_notebook(settings.backend, folder.public, socket_folder, settings.device, limits) as running:
+        job = Job(
+            gateway=socket_folder,
+            train=folder.folder_of(settings.train) / settings.train,
+            val=folder.public / "val",
+            device=settings.device,
+            threads=settings.threads,
+            limits=limits,
+        )
+        with run_notebook(settings.backend, job) as running:
             with Watchdog(running.pid, limits, running.kill) as watchdog:
                 try:
                     models, history = train_against(gateway, running, watchdog, opening, settings)
@@ -202,7 +217,7 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
         )
     else:
         fault = fault or early_end(executed, len(gateway.selections))
-    artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, history)
+    artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
     return Training(fault, artifacts, seconds, gateway.answer_seconds)
 
 
@@ -212,15 +227,18 @@ def require_splits(settings: Settings, folder: DataFolder) -> None:
     Raises:
         InfrastructureError: one is missing.
     """
-    for split in (*PUBLIC_SPLITS, settings.split):
+    for split in (settings.train, "val", settings.split):
         path = folder.folder_of(split) / split
         if not path.is_dir():
-            raise InfrastructureError(f"{path} is missing: restore it, or build the data again")
+            remedy = "restore it, or build the data again"
+            raise InfrastructureError(
+                f"{path} is missing: {remedy}{', with --redraw K' if is_training_draw(split) else ''}"
+            )
 
 
-def open_public_splits(folder: DataFolder) -> Splits:
-    """Open and verify what the training needs; see `open_verified`."""
-    return {split: open_verified(folder, split) for split in PUBLIC_SPLITS}
+def open_training_splits(folder: DataFolder, train: str = "train") -> Splits:
+    """Open and verify what a training needs: ``train``, from the given draw, and ``val``; see `open_verified`."""
+    return {"train": open_verified(folder, train), "val": open_verified(folder, "val")}
 
 
 def train_with_retries(
@@ -259,9 +277,10 @@ def draft_record(settings: Settings) -> Record:
         bac=None,
         bac_mean=None,
         split=settings.split,
+        train=settings.train,
         seed=settings.seed,
         device=settings.device,
-        threads=NUM_THREADS,
+        threads=settings.threads,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         time_limit=settings.limits.seconds,
         seconds=0.0,
@@ -307,7 +326,7 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         folder = find_data(settings.data)
         require_splits(settings, folder)
         with ThreadPoolExecutor(1, "open-data") as pool:
-            opening = pool.submit(open_public_splits, folder)
+            opening = pool.submit(open_training_splits, folder, settings.train)
             training = train_with_retries(submission, folder, opening, settings)
         draft = replace(draft, data_sha256=data_sha256(opening.result()))
         artifacts = training.artifacts
@@ -335,8 +354,10 @@ def grade_trusted(
     """
     started = time.monotonic()
     selections: list[list[torch.Tensor]] = []
+    seen: list[list[torch.Tensor]] = []
 
     def keeping(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        seen.append(losses)
         selections.append(select_indices(targets, losses))
         return selections[-1]
 
@@ -346,7 +367,10 @@ def grade_trusted(
         keeping,
         seed=settings.seed,
         device=torch.device(settings.device),
+        threads=settings.threads,
         progress=settings.progress,
     )
     draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
-    return scored(draft, models, folder, splits), Artifacts(models=models, selections=selections, history=history)
+    return scored(draft, models, folder, splits), Artifacts(
+        models=models, selections=selections, losses=seen, history=history
+    )

@@ -10,19 +10,23 @@ from pathlib import Path
 
 import torch
 
-from competition.build import TRUTH_COLUMNS, TRUTH_FILE
+from competition.build import TRUTH_COLUMNS, truth_file
 from competition.task.data import TaskDataset
 from competition.task.selection import SelectIndices
 from grader.verdicts import InfrastructureError
 
 
-def read_truth(private: Path, train: TaskDataset) -> torch.Tensor:
+def read_truth(private: Path, train: TaskDataset, draw: str = "train") -> torch.Tensor:
     """Return the clean labels of the training set, int64 [N], in file order.
+
+    Args:
+        train: the training set.
+        draw: which draw it is, "train" or "redraw-1".
 
     Raises:
         InfrastructureError: the truth file is missing or belongs to other data.
     """
-    path = private / TRUTH_FILE
+    path = private / truth_file(draw)
     try:
         with open(path, newline="") as stream:
             clean = {row[TRUTH_COLUMNS[0]]: int(row[TRUTH_COLUMNS[1]]) for row in csv.DictReader(stream)}

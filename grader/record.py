@@ -6,6 +6,7 @@
         executed.ipynb, output.txt       what the sandbox left behind: the participant's words, not to be trusted
         model_1.safetensors, model_2...  the two trained models
         selections.npz                   what was picked, step by step (see `pack_selections`)
+        losses.npz                       both models' losses of every step, in file order (see `pack_losses`)
         history.json                     training loss and validation BAC per epoch and model
 
 A run folder is written beside its place and moved there in one step: it is whole, or it is not there.
@@ -44,6 +45,7 @@ class Record:
         points: 0 to 100; None where the verdict is ours, `InfrastructureError`.
         bac, bac_mean: balanced accuracy of each model on `split`, and the mean, which makes the ranks; None without.
         split: "val", "test_a" or "test_b".
+        train: the training draw, "train" or "redraw-1" and so on.
         seed: the training's seed.
         device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions.
         time_limit, seconds: wall clock granted and used, in seconds.
@@ -61,6 +63,7 @@ class Record:
     bac: tuple[float, float] | None
     bac_mean: float | None
     split: str
+    train: str
     seed: int
     device: str
     threads: int
@@ -90,6 +93,7 @@ class Artifacts:
         output: what papermill and the kernel printed.
         models: the two trained models.
         selections: two int64 index tensors per batch.
+        losses: two float32 loss vectors per batch, of all its samples.
         history: one entry per epoch.
     """
 
@@ -98,6 +102,7 @@ class Artifacts:
     output: bytes = b""
     models: list[SmallMobileNet] = field(default_factory=list)
     selections: list[list[torch.Tensor]] = field(default_factory=list)
+    losses: list[list[torch.Tensor]] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
 
 
@@ -122,6 +127,23 @@ def unpack_selections(run: Path) -> list[tuple[npt.NDArray[np.int64], npt.NDArra
             for k in (1, 2)
         )
     return list(zip(first, second, strict=True))
+
+
+def pack_losses(losses: list[list[torch.Tensor]]) -> dict[str, npt.NDArray[np.float16]]:
+    """Pack the losses of all steps: per model one row, epoch after epoch in file order; half precision is enough."""
+    return {f"model_{which + 1}": torch.cat([step[which] for step in losses]).half().numpy() for which in (0, 1)}
+
+
+def unpack_losses(run: Path, samples: int) -> npt.NDArray[np.float32]:
+    """Read a run's losses, float32 [epochs, 2, samples].
+
+    Raises:
+        OSError: the run keeps none.
+        ValueError: they are not whole epochs of so many samples.
+    """
+    with open(run / "losses.npz", "rb") as stream, np.load(stream) as packed:
+        rows = np.stack([packed[f"model_{which}"].astype(np.float32) for which in (1, 2)])
+    return rows.reshape(2, -1, samples).swapaxes(0, 1)
 
 
 def load_models(run: Path) -> list[SmallMobileNet]:
@@ -187,6 +209,8 @@ def write_artifacts(folder: Path, artifacts: Artifacts) -> None:
         save_file(state, folder / f"model_{which}.safetensors")
     if artifacts.selections:
         np.savez_compressed(folder / "selections.npz", allow_pickle=False, **pack_selections(artifacts.selections))
+    if artifacts.losses:
+        np.savez_compressed(folder / "losses.npz", allow_pickle=False, **pack_losses(artifacts.losses))
     if artifacts.history:
         epochs = [asdict(epoch) for epoch in artifacts.history]
         (folder / "history.json").write_text(json.dumps(epochs, indent=2) + "\n")

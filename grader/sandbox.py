@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
@@ -67,10 +68,6 @@ NUMERIC_VARIABLES = (
     "OPENBLAS_L2_SIZE",
     "OPENBLAS_NUM_THREADS",
 )
-PAPERMILL = (
-    *("-m", "papermill", f"{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", OUTPUT_NOTEBOOK),
-    *("--kernel", "python3", "--no-progress-bar", "-p", "FINAL_EVALUATION_MODE", "True"),
-)
 
 
 class Backend(StrEnum):
@@ -78,6 +75,38 @@ class Backend(StrEnum):
 
     BWRAP = "bwrap"
     NONE = "none"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A notebook to execute in final evaluation mode, and what it may see and use.
+
+    Attributes:
+        gateway: the folder with the notebook and the grader's socket; see `gateway_folder`.
+        train, val: the folders that stand as ``train/`` and ``val/`` in its working folder.
+        device: "cpu" or "cuda".
+        threads: CPU threads of its kernel.
+        limits: see `Limits`.
+    """
+
+    gateway: Path
+    train: Path
+    val: Path
+    device: str
+    threads: int
+    limits: Limits
+
+    def inputs(self) -> dict[str, Path]:
+        """Return the folders that it reads, by their names in its working folder."""
+        return {"train": self.train.resolve(), "val": self.val.resolve(), GATEWAY_FOLDER: self.gateway.resolve()}
+
+    def papermill(self) -> list[str]:
+        """Return the arguments for Python that execute it."""
+        return [
+            *("-m", "papermill", f"{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", OUTPUT_NOTEBOOK),
+            *("--kernel", "python3", "--no-progress-bar"),
+            *("-p", "FINAL_EVALUATION_MODE", "True", "-p", "NUM_THREADS", str(self.threads)),
+        ]
 
 
 def bwrap_problem() -> str | None:
@@ -143,13 +172,13 @@ def notebook_environment(home: str, device: str) -> dict[str, str]:
     return environment
 
 
-def file_options(public: Path, gateway: Path, device: str, limits: Limits) -> list[str]:
+def file_options(job: Job) -> list[str]:
     """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
-    options = ["--proc", "/proc", "--dev", "/dev", "--size", str(limits.shm_bytes), "--tmpfs", "/dev/shm"]
-    if device == "cuda":
+    options = ["--proc", "/proc", "--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", "/dev/shm"]
+    if job.device == "cuda":
         for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):
             options += ["--dev-bind", str(node), str(node)]
-    options += ["--remount-ro", "/dev", "--size", str(limits.scratch_bytes), "--tmpfs", "/tmp"]
+    options += ["--remount-ro", "/dev", "--size", str(job.limits.scratch_bytes), "--tmpfs", "/tmp"]
     options += ["--dir", TASK, "--dir", HOME]
     for folder in map(Path, SYSTEM_FOLDERS):
         if folder.is_symlink():
@@ -161,9 +190,9 @@ def file_options(public: Path, gateway: Path, device: str, limits: Limits) -> li
     for prefix in sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}):
         if not Path(prefix).is_relative_to("/usr"):
             options += ["--ro-bind", prefix, prefix]
-    for split in ("train", "val"):
-        options += ["--ro-bind", str((public / split).resolve()), f"{TASK}/{split}"]
-    return [*options, "--ro-bind", str(gateway), f"{TASK}/{GATEWAY_FOLDER}", "--remount-ro", "/", "--chdir", TASK]
+    for name, folder in job.inputs().items():
+        options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
+    return [*options, "--remount-ro", "/", "--chdir", TASK]
 
 
 class Running:
@@ -259,13 +288,8 @@ def gateway_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_notebook(backend: Backend, public: Path, gateway: Path, device: str, limits: Limits) -> Iterator[Running]:
-    """Execute ``gateway/notebook.ipynb`` in final evaluation mode; on leaving the context, nothing of it lives.
-
-    Args:
-        public: the folder that holds ``train/`` and ``val/``.
-        gateway: see `gateway_folder`.
-        device: "cpu" or "cuda".
+def run_notebook(backend: Backend, job: Job) -> Iterator[Running]:
+    """Execute a notebook; on leaving the context, nothing of it lives.
 
     Raises:
         InfrastructureError: the sandbox cannot be made.
@@ -273,25 +297,25 @@ def run_notebook(backend: Backend, public: Path, gateway: Path, device: str, lim
     if backend is Backend.BWRAP:
         if problem := bwrap_problem():
             raise InfrastructureError(f"no sandbox: {problem}; or, for a notebook that you trust, use --sandbox none")
-        with run_in_bwrap(public, gateway, device, limits) as running:
+        with run_in_bwrap(job) as running:
             yield running
     else:
-        with run_in_folder(public, gateway, device) as running:
+        with run_in_folder(job) as running:
             yield running
 
 
 @contextmanager
-def run_in_bwrap(public: Path, gateway: Path, device: str, limits: Limits) -> Iterator[Running]:
+def run_in_bwrap(job: Job) -> Iterator[Running]:
     """Execute the notebook in bubblewrap; see `run_notebook`."""
     program = shutil.which("bwrap") or "bwrap"
-    options = [*namespace_options(), *file_options(public, gateway, device, limits)]
-    for name, value in notebook_environment(HOME, device).items():
+    options = [*namespace_options(), *file_options(job)]
+    for name, value in notebook_environment(HOME, job.device).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()
     # The notebook sees bubblewrap as process 1, with its command line and environment: so both are bare.
     process = subprocess.Popen(
-        [program, "--args", str(options_read), "--info-fd", str(info_write), "--", sys.executable, *PAPERMILL],
+        [program, "--args", str(options_read), "--info-fd", str(info_write), "--", sys.executable, *job.papermill()],
         env={},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -343,16 +367,16 @@ def wait_for_scratch(init_pid: int, running: Running) -> str:
 
 
 @contextmanager
-def run_in_folder(public: Path, gateway: Path, device: str) -> Iterator[Running]:
+def run_in_folder(job: Job) -> Iterator[Running]:
     """Execute the notebook as a plain child process; see `run_notebook`."""
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         (folder / "tmp").mkdir()
-        for name, target in (("train", public / "train"), ("val", public / "val"), (GATEWAY_FOLDER, gateway)):
-            (folder / name).symlink_to(target.resolve())
-        environment = notebook_environment(str(folder / "tmp"), device)
+        for name, target in job.inputs().items():
+            (folder / name).symlink_to(target)
+        environment = notebook_environment(str(folder / "tmp"), job.device)
         process = subprocess.Popen(
-            [sys.executable, *PAPERMILL],
+            [sys.executable, *job.papermill()],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

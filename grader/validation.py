@@ -23,7 +23,7 @@ from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
 from grader import oracle
-from grader.grading import Settings, Splits, draft_record, grade, grade_trusted, open_public_splits
+from grader.grading import Settings, Splits, draft_record, grade, grade_trusted, open_training_splits
 from grader.record import Record, load_models, read_record, unpack_selections, write_run
 from grader.results import Band, Conditions, Measurement, Result, ResultsFile
 from grader.sandbox import Backend
@@ -76,7 +76,19 @@ def practice_data(profile: str) -> Path:
 
 def stored_run(runs: Path, wanted: Record) -> Path | None:
     """Find a finished run that a grading would only repeat."""
-    keys = ("solution_sha256", "template_sha256", "data_sha256", "split", "seed", "device", "versions", "sandbox")
+    keys = (
+        *(
+            "solution_sha256",
+            "template_sha256",
+            "data_sha256",
+            "split",
+            "seed",
+            "device",
+            "threads",
+            "versions",
+            "sandbox",
+        ),
+    )
     for folder in sorted(runs.glob("[!.]*")):
         record = read_record(folder)
         if record.verdict is Verdict.OK and all(getattr(record, key) == getattr(wanted, key) for key in keys):
@@ -175,14 +187,14 @@ def validate(
     data = practice_data(profile)
     bands = read_bands(profile, device)
     folder = find_data(data)
-    public = open_public_splits(folder)
+    public = open_training_splits(folder)
     test_b = open_verified(folder, "test_b").dataset
     train = public["train"].dataset
     clean = oracle.read_truth(folder.folder_of("test_b"), train)
     for number, name in enumerate(names):
         measurements = []
         for seed in seeds:
-            settings = Settings(data, "test_a", seed, device, backend, progress=progress)
+            settings = Settings(data, "test_a", seed=seed, device=device, backend=backend, progress=progress)
             trial = prepare(name, settings, public)
             conditions = trial.conditions(profile)
             measurement = known.find(conditions)

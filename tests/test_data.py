@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from competition.build import build_data, check_leaks, draw_splits
+from competition.build import build_data, check_leaks, draw_splits, redraw_train
 from competition.cli import app
 from competition.errors import DataError, SourceError
 from competition.manifest import open_split, read_manifest
@@ -296,3 +296,38 @@ def test_difficulties_of_a_source_reach_the_noise(tmp_path):
     flipped = train.labels != train.clean
     ones = train.clean == 1
     assert hard.difficulty[train.rows[ones & flipped]].mean() > hard.difficulty[train.rows[ones & ~flipped]].mean()
+
+
+def test_redraws_leave_the_build_alone_and_prefer_images_that_stand_nowhere():
+    """A redraw has the size and balance of train, new names and noise, and none of the other splits' images."""
+    pool, profile = fashion_pool(), PROFILES["mini"]
+    splits = draw_splits(pool, profile, NOISE, 1)
+    first, second = (redraw_train(pool, splits, NOISE, 1, number) for number in (1, 2))
+    taken = np.concatenate([split.rows for split in splits.values()])
+    for redraw in (first, second):
+        assert len(set(redraw.rows)) == profile.train
+        assert redraw.clean.mean() == splits["train"].clean.mean()
+        assert (redraw.labels != redraw.clean).mean() == pytest.approx(0.455, abs=0.04)
+        assert not set(redraw.rows) & set(taken)  # this profile leaves enough images over
+        assert not set(redraw.names) & set(splits["train"].names)
+    assert set(first.rows) != set(second.rows)
+    full = draw_splits(pool, PROFILES["full"], NOISE, 1)
+    scarce = redraw_train(pool, full, NOISE, 1, 1)
+    check_leaks(pool, full | {"redraw-1": scarce})
+    spare = set(np.flatnonzero(~pool.for_test)) - {row for split in full.values() for row in split.rows}
+    assert spare <= set(scarce.rows) <= spare | set(full["train"].rows)
+
+
+def test_redraws_are_written_into_the_private_part(tmp_path):
+    """`build-data --redraw 2` changes no file of the build without, and adds the redraws with their truth."""
+    options = ["build-data", "--profile", "debug", "--seed", "5", "--out"]
+    for name, more in (("a", []), ("b", ["--redraw", "2"])):
+        assert CliRunner().invoke(app, [*options, str(tmp_path / name), *more]).exit_code == 0
+    files = {
+        name: {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        for name in "ab"
+    }
+    added = files["b"].keys() - files["a"].keys()
+    assert all(files["a"][path] == files["b"][path] for path in files["a"] if path.name != "manifest.json")
+    assert {path.parts[1] for path in added} == {"redraw-1", "redraw-2", "redraw-1_truth.csv", "redraw-2_truth.csv"}
+    assert len(open_split(tmp_path / "b" / "private", "redraw-2").dataset) == 256

@@ -1,5 +1,6 @@
 """Whole gradings on the debug profile: verdicts, bits, records, kills. Each runs a notebook in the real sandbox."""
 
+import contextlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from competition.manifest import open_split
 from competition.notebook import SOLUTION_MARKER, graft, notebook_text
 from grader.cli import app
 from grader.limits import default_limits
-from grader.record import load_models, read_record, unpack_selections
+from grader.record import load_models, read_record, unpack_losses, unpack_selections
 from grader.trainer import evaluate
 from tests.conftest import ALL_SAMPLES
 
@@ -63,6 +64,7 @@ def test_a_valid_submission_is_graded_and_kept(grade, data):
     files = {path.name for path in graded.run.iterdir()}
     assert files == {
         *("record.json", "submission.ipynb", "executed.ipynb", "output.txt", "history.json", "selections.npz"),
+        "losses.npz",
         *("model_1.safetensors", "model_2.safetensors"),
     }
     assert json.loads((graded.run / "record.json").read_text()) == record
@@ -75,6 +77,9 @@ def test_a_valid_submission_is_graded_and_kept(grade, data):
         batch = labels[128 * (step % 2) : 128 * (step % 2) + 128]
         assert first.tolist() == np.flatnonzero(batch == 1).tolist()
         assert second.tolist() == [0, 0, 5]
+    losses = unpack_losses(graded.run, len(labels))
+    assert losses.shape == (6, 2, len(labels))
+    assert (losses >= 0).all()
     assert len(json.loads((graded.run / "history.json").read_text())) == 6
     assert not list(graded.run.parent.glob(".*"))
 
@@ -301,6 +306,15 @@ def test_a_run_that_cannot_be_written_is_ours(data, tmp_path):
     assert "could not be written" in result.output
 
 
+def command_lines(processes):
+    """Return the command line of each process that still has one."""
+    lines = []
+    for process in processes:
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            lines.append(" ".join(process.cmdline()))
+    return lines
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
 def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
@@ -313,10 +327,10 @@ def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
     wanted = "bwrap" if moment == "while it starts" else "ipykernel_launcher"
     deadline = time.monotonic() + 120
     family: list[psutil.Process] = []
-    while not any(wanted in " ".join(p.cmdline()) for p in family):
+    while not any(wanted in line for line in command_lines(family)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-        family = [p for p in psutil.Process(process.pid).children(recursive=True) if p.is_running()]
+        family = psutil.Process(process.pid).children(recursive=True)
     time.sleep(3 if wanted == "ipykernel_launcher" else 0)
     family = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, sent)
