@@ -11,6 +11,8 @@ What deviates, and why:
 - The noise rates, which the paper takes as known, are estimated from the clean validation set, once, at the first call.
 - The kept samples of the rarer class are repeated until both classes weigh the same, since the score is balanced.
 - T_k is the paper's share of the training (10 of 200 epochs), counted in batches: here it is 0.3 epochs.
+
+What it reached, with which seeds and versions: reference_solutions/README.md.
 """
 
 import numpy as np

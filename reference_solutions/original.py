@@ -3,6 +3,8 @@
 It is co-teaching (Han et al., 2018) with one fixed keep rate, applied in each noisy class on its own so that the
 rarer class is not dropped altogether. It does not balance, and 85 % is far more than the share of clean labels in the
 noisier class.
+
+What it reached, with which seeds and versions: reference_solutions/README.md.
 """
 
 import torch

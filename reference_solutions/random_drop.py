@@ -1,6 +1,8 @@
 """The control: keep a random 70 % of each batch, another one for each model.
 
 A method that drops samples must beat this one, or it gains nothing by its choice of which to drop.
+
+What it reached, with which seeds and versions: reference_solutions/README.md.
 """
 
 import torch
