@@ -1,0 +1,59 @@
+"""What several commands of ``grader`` share: options, exit statuses, the choice of a device."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+PARTICIPANT, OURS = 1, 3
+
+
+class Split(StrEnum):
+    """What a submission is scored on."""
+
+    TEST_A = "test_a"
+    TEST_B = "test_b"
+    VAL = "val"
+
+
+class Device(StrEnum):
+    """Where the models are trained; auto is the GPU where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+NotebookArgument = Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="The submitted .ipynb file.")]
+DataOption = Annotated[Path, typer.Option(help="The data folder.")]
+RunsOption = Annotated[Path, typer.Option(help="Where run folders are kept.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the record here.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The training's seed.")]
+TrainOption = Annotated[
+    str, typer.Option(metavar="DRAW", help="Train on another draw: redraw-1, if build-data made it with --redraw.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="CPU threads of one grading; another number than 2 gives other bits.")
+]
+TimeOption = Annotated[
+    float | None,
+    typer.Option(min=1, metavar="SECONDS", help="Wall clock of the grading. Default: 300 on a GPU, 1800 on a CPU."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
+
+
+def fail(message: str) -> typer.Exit:
+    """Print an error of ours and make the exit that reports it."""
+    typer.echo(f"error: {message}", err=True)
+    return typer.Exit(OURS)
+
+
+def chosen_device(device: Device) -> str:
+    """Return "cpu" or "cuda", or exit where the wanted device is not here."""
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise fail("no CUDA device is available here: use --device cpu")
+    return "cuda" if device is not Device.CPU and torch.cuda.is_available() else "cpu"
