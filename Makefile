@@ -22,7 +22,7 @@ grade: $(BIN)/.installed data
 install: $(BIN)/.installed
 
 test: $(BIN)/.installed
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .

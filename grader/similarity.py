@@ -1,0 +1,97 @@
+"""Which solution cells are alike, once names, comments and layout are put aside? Pure functions of sources.
+
+The token n-grams of two cells are compared, as plagiarism look-ups do (Schleimer, Wilkerson and Aiken, Winnowing: local
+algorithms for document fingerprinting, 2003; a cell is at most 64 KiB, so all n-grams are kept and none is sampled).
+N-grams do not mind in which order functions stand. A high figure is a reason to read both cells, not a verdict.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import keyword
+import tokenize
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from grader.submission import parse
+
+NGRAM = 10  # tokens, about a line and a half: shorter ones are shared by everybody who sorts losses
+FEWEST = 20  # a cell with fewer n-grams of its own is too short to be told from others
+LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
+
+Fingerprint = frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two solution cells that are alike.
+
+    Attributes:
+        first, second: their names.
+        similarity: the share of the shorter one's n-grams that stand in the longer one too, 0 to 1.
+        shared: how many n-grams that is.
+    """
+
+    first: str
+    second: str
+    similarity: float
+    shared: int
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Drops every expression that is a bare constant: docstrings, and texts that do nothing."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """Put `pass` in the place of a bare constant."""
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node
+
+
+def normalised_tokens(source: str) -> list[str] | None:
+    """Return a cell's tokens without names of its own, comments, docstrings and layout; None for a syntax error.
+
+    Keywords, builtins and attributes keep theirs, so that calls of other functions are a difference.
+    """
+    tree = parse(source)
+    if tree is None:
+        return None
+    kept = {*keyword.kwlist, *dir(builtins)}
+    text = ast.unparse(_WithoutDocstrings().visit(tree))
+    tokens: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in LAYOUT:
+            continue
+        own = token.type == tokenize.NAME and token.string not in kept and tokens[-1:] != ["."]
+        tokens.append("name" if own else token.string)
+    return tokens
+
+
+def fingerprint(tokens: list[str]) -> Fingerprint:
+    """Return all n-grams of `NGRAM` tokens."""
+    return frozenset(tuple(tokens[start : start + NGRAM]) for start in range(len(tokens) - NGRAM + 1))
+
+
+def similar_pairs(sources: Mapping[str, str], common: Iterable[str], threshold: float) -> tuple[list[Pair], list[str]]:
+    """Compare all cells with each other.
+
+    Args:
+        sources: the cells' sources by name.
+        common: sources that everybody has, such as the starter's cell: what stands there does not count.
+        threshold: the smallest similarity to list, 0 to 1.
+
+    Returns:
+        The pairs, the most similar first; and the names of cells that could not be compared, as they have a syntax
+        error or too little of their own.
+    """
+    everybodys: Fingerprint = frozenset().union(*(fingerprint(normalised_tokens(text) or []) for text in common))
+    own = {name: fingerprint(normalised_tokens(text) or []) - everybodys for name, text in sources.items()}
+    comparable = {name: grams for name, grams in own.items() if len(grams) >= FEWEST}
+    pairs = []
+    for (first, grams), (second, others) in combinations(comparable.items(), 2):
+        shared = len(grams & others)
+        similarity = shared / min(len(grams), len(others))
+        if similarity >= threshold:
+            pairs.append(Pair(first, second, similarity, shared))
+    return sorted(pairs, key=lambda pair: -pair.similarity), sorted(own.keys() - comparable.keys())

@@ -1,0 +1,109 @@
+"""`grader similar`: which solution cells are alike?"""
+
+import pytest
+
+from competition.notebook import build_notebook
+from grader.similarity import NGRAM, normalised_tokens, similar_pairs
+from tests.conftest import REPOSITORY
+
+STARTER = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
+
+DISGUISED = '''
+"""My very own idea."""
+import numpy
+import torch as T
+
+
+def quota(alpha, beta):   # another name, another layout
+    """Another docstring."""
+    gamma = T.argsort(
+        alpha
+    )
+    return gamma[: int(len(gamma) * beta)]
+
+
+def your_select_indices(targets, losses):
+    result = []
+    for other in (1, 0):
+        both = []
+        for klass in (0, 1):
+            where = T.nonzero(targets == klass).flatten()
+            both.append(where[quota(losses[other][where], 0.8)])
+        result.append(T.cat(both))
+    return result
+'''
+
+FIRST = """
+import torch
+
+def your_select_indices(targets, losses):
+    picked = []
+    for peer in (1, 0):
+        per_class = []
+        for label in (0, 1):
+            members = torch.nonzero(targets == label).flatten()
+            per_class.append(members[smallest(losses[peer][members], 0.8)])
+        picked.append(torch.cat(per_class))
+    return picked
+
+def smallest(values, share):
+    order = torch.argsort(values)
+    return order[: int(len(order) * share)]
+"""
+
+OTHER = """
+import numpy as np
+
+seen = np.zeros(20_000)
+
+def your_select_indices(targets, losses):
+    total = np.exp(-losses[0].numpy()) + np.exp(-losses[1].numpy())
+    weights = total / total.sum()
+    counts = np.random.multinomial(len(total), weights)
+    everything = np.repeat(np.arange(len(total)), np.minimum(counts, 3))
+    return [everything[::2], everything[1::2]]
+"""
+
+
+def test_renamed_reordered_and_reformatted_copies_are_found():
+    """A copy with other names, comments, layout and order of functions is alike; another idea is not."""
+    sources = {"copy": DISGUISED, "first": FIRST, "other": OTHER}
+    [pair], incomparable = similar_pairs(sources, [STARTER], 0.6)
+    assert {pair.first, pair.second} == {"copy", "first"}
+    assert pair.similarity > 0.7
+    assert pair.shared >= NGRAM
+    assert incomparable == []
+
+
+def test_a_part_that_was_copied_into_a_longer_cell_is_found():
+    """What counts is the shorter cell's share, so that padding a copy does not hide it."""
+    [pair], _ = similar_pairs({"short": FIRST, "padded": OTHER + FIRST}, [STARTER], 0.6)
+    assert pair.similarity > 0.9
+
+
+def test_attributes_and_builtins_keep_their_names():
+    """Calls of other functions are a difference, under whatever name a module was imported."""
+    assert normalised_tokens("x = torch.sort(len(y))  # why") == [
+        *("name", "=", "name", ".", "sort", "(", "len", "(", "name", ")", ")"),
+    ]
+    assert normalised_tokens("import torch as t\nz = t.sort(y)")[-6:] == ["name", ".", "sort", "(", "name", ")"]
+
+
+def test_what_everybody_has_does_not_count():
+    """Two untouched starters are not alike, and cells that cannot be compared are named."""
+    pairs, incomparable = similar_pairs({"a": STARTER, "b": STARTER, "broken": "def ("}, [STARTER], 0.1)
+    assert pairs == []
+    assert incomparable == ["a", "b", "broken"]
+
+
+def test_the_references_are_told_apart():
+    """Of the references only co-teaching and JoCoR, which share the derivation of their keep rates, are alike."""
+    sources = {path.stem: path.read_text() for path in (REPOSITORY / "reference_solutions").glob("*.py")}
+    pairs, _ = similar_pairs(sources, [STARTER], 0.6)
+    assert [{pair.first, pair.second} for pair in pairs] == [{"jocor", "co_teaching"}]
+
+
+@pytest.mark.parametrize("source", ["x = '''\n'''\ny = 2", "if x:\n    'only a text'", "%time x = 1\n!ls", ""])
+def test_odd_sources_are_read(source):
+    """Texts that do nothing, magics and an empty cell are no obstacle."""
+    assert normalised_tokens(source) is not None
