@@ -324,17 +324,21 @@ def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
     runs = tmp_path / "runs"
     command = [sys.executable, "-m", "grader", "grade", str(notebook), "--data", str(data), "--runs", str(runs)]
     process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wanted = "bwrap" if moment == "while it starts" else "ipykernel_launcher"
-    deadline = time.monotonic() + 120
-    family: list[psutil.Process] = []
-    while not any(wanted in line for line in command_lines(family)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    try:
+        wanted = "bwrap" if moment == "while it starts" else "ipykernel_launcher"
+        deadline = time.monotonic() + 120
+        family: list[psutil.Process] = []
+        while not any(wanted in line for line in command_lines(family)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+            family = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(3 if wanted == "ipykernel_launcher" else 0)
         family = psutil.Process(process.pid).children(recursive=True)
-    time.sleep(3 if wanted == "ipykernel_launcher" else 0)
-    family = psutil.Process(process.pid).children(recursive=True)
-    os.kill(process.pid, sent)
-    assert process.wait(60) != 0
+        os.kill(process.pid, sent)
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
+        process.wait()
     _, alive = psutil.wait_procs(family, timeout=20)
     assert not alive
     assert not list(runs.glob("**/*")) if runs.exists() else True
