@@ -10,7 +10,9 @@ for each seed. Both see the same representation: 48 whitened principal component
 
 OpenDataVal runs with its own defaults for estimator and loss, its own logistic regression as the predictor and
 accuracy as the reward; batch and inner steps are those of our parameters `batch_size`, `inner_iterations` and
-`batch_size_predictor`. Ours runs with its defaults; on pixels with two masks, as its ridge then has 784 features.
+`batch_size_predictor`. Ours runs with its defaults, which begin with an encoder of its own, 48 whitened principal
+components of whatever it is given; and once more without an encoder, where the pixels get two masks instead of eight,
+as its ridge then has 784 features.
 
 Seconds are CPU seconds of this process, which other processes on the machine disturb less than wall time. The time
 per step is the difference to a run of one step, so that the fits before and after the steps are not in it.
@@ -22,7 +24,6 @@ import argparse
 import contextlib
 import io
 import json
-import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -39,6 +40,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import FunctionTransformer
 
 from competition.pool.make_pool import DEFAULT_FOLDER, read_part
+from grader.results import spread
 from reference_solutions.dvrl_filter import DVRL
 
 RESULTS = Path(__file__).with_name("results") / "dvrl_vs_opendataval.json"
@@ -96,8 +98,20 @@ def draw_data(seed: int, representation: str) -> Data:
 
 
 def run_ours(data: Data, representation: str, steps: int, seed: int) -> Outcome:
-    """Value the samples with `reference_solutions/dvrl_filter.py`."""
-    dvrl = DVRL(FunctionTransformer(), iterations=steps, batch_size=BATCH_SIZE, masks=MASKS[representation], seed=seed)
+    """Value the samples with `reference_solutions/dvrl_filter.py` as it is."""
+    return fit_and_predict(DVRL(iterations=steps, batch_size=BATCH_SIZE, seed=seed), data)
+
+
+def run_ours_bare(data: Data, representation: str, steps: int, seed: int) -> Outcome:
+    """Value the samples with `reference_solutions/dvrl_filter.py`, without its encoder."""
+    masks = MASKS[representation]
+    return fit_and_predict(
+        DVRL(FunctionTransformer(), iterations=steps, batch_size=BATCH_SIZE, masks=masks, seed=seed), data
+    )
+
+
+def fit_and_predict(dvrl: DVRL, data: Data) -> Outcome:
+    """Fit our DVRL and predict the test set with the predictor that it leaves."""
     dvrl.fit(data.x, data.y, data.val_x, data.val_y)
     return Outcome(dvrl.data_values, dvrl.predict_proba(data.test_x).argmax(1))
 
@@ -127,7 +141,11 @@ def run_opendataval(data: Data, representation: str, steps: int, seed: int) -> O
     return Outcome(values, peer.final_model.predict(data.test_x).argmax(1))
 
 
-SYSTEMS: dict[str, Callable[[Data, str, int, int], Outcome]] = {"OpenDataVal": run_opendataval, "ours": run_ours}
+SYSTEMS: dict[str, Callable[[Data, str, int, int], Outcome]] = {
+    "OpenDataVal": run_opendataval,
+    "ours": run_ours,
+    "ours, no encoder": run_ours_bare,
+}
 
 
 def discovery_curve(values: npt.NDArray[np.float32], clean: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -157,12 +175,6 @@ def measure(system: str, data: Data, representation: str, steps: int, seed: int)
     }
 
 
-def spread(scores: list[float], digits: int) -> str:
-    """Write scores as mean ± sample standard deviation."""
-    mean = f"{statistics.fmean(scores):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(scores):.{digits}f}" if len(scores) > 1 else mean
-
-
 def markdown_table(runs: list[Run]) -> str:
     """Write the runs as one table, a row per representation and system."""
     columns = ["representation", "system", *METRICS, "s in total", "times faster per step"]
@@ -175,7 +187,7 @@ def markdown_table(runs: list[Run]) -> str:
             )
             if not mine:
                 continue
-            cells = [spread([run[key] for run in mine], 4) for key in METRICS.values()]
+            cells = [spread([run[key] for run in mine]) for key in METRICS.values()]
             cells.append(spread([run["seconds"] for run in mine], 1))
             ratios = [peer["step_seconds"] / run["step_seconds"] for peer, run in zip(peers, mine, strict=False)]
             lines.append([representation, system, *cells, "" if system == "OpenDataVal" else spread(ratios, 1)])
@@ -191,7 +203,7 @@ def plot(runs: list[Run], path: Path) -> None:
     for axis, representation in zip(axes, MASKS, strict=True):
         axis.plot(inspected, np.minimum(inspected / NOISE_RATE, 1), ":", color="black", label="optimal")
         axis.plot(inspected, inspected, ":", color="gray", label="random")
-        for system, color in zip(SYSTEMS, ("#d55e00", "#0072b2"), strict=True):
+        for system, color in zip(SYSTEMS, ("#d55e00", "#0072b2", "#56b4e9"), strict=True):
             curves = [r["curve"] for r in runs if r["system"] == system and r["representation"] == representation]
             if curves:
                 axis.plot(inspected, np.mean(curves, axis=0), color=color, label=system)

@@ -144,10 +144,10 @@ class ResultsFile:
             raise InfrastructureError(f"{self._path} cannot be written: {error}") from None
 
 
-def spread(scores: list[float]) -> str:
+def spread(scores: list[float], digits: int = 4) -> str:
     """Write scores as "mean ± standard deviation" (the sample's), or as the one score."""
-    mean = f"{statistics.fmean(scores):.4f}"
-    return f"{mean} ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else mean
+    mean = f"{statistics.fmean(scores):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(scores):.{digits}f}" if len(scores) > 1 else mean
 
 
 TABLE_COLUMNS = (
