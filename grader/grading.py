@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,11 +33,12 @@ from competition.task.model import SmallMobileNet
 from competition.task.selection import SelectIndices
 from competition.task.training import Epoch, train_two_models
 from grader.gateway import ChannelEnded, Gateway
-from grader.limits import Limits, Watchdog, default_limits
+from grader.limits import Limits, Watchdog, default_limits, quota_used_up
+from grader.plain_text import plain_message
 from grader.record import Artifacts, Record
 from grader.sandbox import (
+    DEFAULT_IMAGE,
     INPUT_NOTEBOOK,
-    OUTPUT_NOTEBOOK,
     Backend,
     Job,
     Running,
@@ -54,17 +54,14 @@ from grader.trainer import (
     open_verified,
     warm_up,
 )
-from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost, Verdict
 
 Splits = dict[str, Split]
 LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "pandas", "papermill", "ipykernel")
-CUDA_ATTEMPTS = 3
+ATTEMPTS = 3
 CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
 FAREWELL_SECONDS = 20.0
 DEADLINE_SLACK_SECONDS = 5.0  # the watchdog is to find the time limit broken before the gateway does
-MAX_MESSAGE = 4096
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,7 @@ class Settings:
         device: "cpu" or "cuda".
         threads: CPU threads of the training, and of the notebook; another number gives other bits.
         backend: how the notebook is isolated.
+        image: the image of a container; other backends need none.
         seconds: wall clock for the whole grading; None for the task's own limit.
         progress: whether to draw progress bars.
     """
@@ -90,6 +88,7 @@ class Settings:
     device: str = "cpu"
     threads: int = NUM_THREADS
     backend: Backend = Backend.BWRAP
+    image: str = DEFAULT_IMAGE
     seconds: float | None = None
     progress: bool = False
 
@@ -115,11 +114,6 @@ class Training:
     answer_seconds: float
 
 
-def plain_text(text: str) -> str:
-    """Make a participant's text harmless: no escape sequences or control characters, at most 4 KiB, its end kept."""
-    return _CONTROL.sub("", _ANSI.sub("", text)).strip()[-MAX_MESSAGE:]
-
-
 def error_in_notebook(executed: bytes | None) -> str | None:
     """Find the first error in an executed notebook's outputs: hostile JSON in, one text out, or None."""
     try:
@@ -137,7 +131,7 @@ def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
     """Make the fault of a notebook that ended before every batch was answered, and told no reason."""
     error = error_in_notebook(executed)
     if error is not None:
-        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_text(error)}")
+        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_message(error)}")
     return ParticipantFault(
         Verdict.RUNTIME_ERROR,
         f"the notebook or its kernel ended after {answered} answered batches, before the training was over; "
@@ -175,6 +169,7 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
 
     Raises:
         InfrastructureError: the sandbox cannot be made, or the data is unreadable or changed.
+        SandboxLost: the sandbox did not start, or was killed from outside.
     """
     started = time.monotonic()
     limits = settings.limits
@@ -191,9 +186,10 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
             device=settings.device,
             threads=settings.threads,
             limits=limits,
+            image=settings.image,
         )
         with run_notebook(settings.backend, job) as running:
-            with Watchdog(running.pid, limits, running.kill) as watchdog:
+            with Watchdog(running, limits) as watchdog:
                 try:
                     models, history = train_against(gateway, running, watchdog, opening, settings)
                     complete = True
@@ -201,22 +197,22 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
                     fault = error
                 except ChannelEnded:
                     pass
-                fault = watchdog.breach or fault
                 seconds = time.monotonic() - started
                 running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
             running.stop()
-            full = running.scratch_is_full()
-            executed = running.read_file(OUTPUT_NOTEBOOK, limits.output_bytes)
+            breach = watchdog.breach or running.breach()
+            executed = running.executed(limits.output_bytes)
             output = running.captured()
-    if complete:
-        fault = None
-    elif full and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
-        fault = ParticipantFault(
-            Verdict.OUTPUT_LIMIT,
-            f"the notebook filled the {limits.scratch_bytes >> 20} MiB that it may write; write less, or delete files",
-        )
-    else:
-        fault = fault or early_end(executed, len(gateway.selections))
+            if complete:
+                fault = None
+            elif breach is not None:
+                fault = breach
+            elif running.is_full() and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
+                fault = quota_used_up(limits)
+            elif fault is None:
+                if reason := running.lost():
+                    raise SandboxLost(f"{reason}; grade again")
+                fault = early_end(executed, len(gateway.selections))
     artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
     return Training(fault, artifacts, seconds, gateway.answer_seconds)
 
@@ -244,17 +240,21 @@ def open_training_splits(folder: DataFolder, train: str = "train") -> Splits:
 def train_with_retries(
     submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
 ) -> Training:
-    """Run the training; on CUDA, try again when the device fails.
+    """Run the training; try again, at most twice, where the sandbox is lost or a CUDA device fails.
 
     Raises:
         InfrastructureError: see `run_training`; or the device fails without the submission too.
     """
     device = torch.device(settings.device)
-    for _ in range(CUDA_ATTEMPTS):
+    failure = ""
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             if device.type == "cuda":
                 warm_up(device, opening.result()["train"].dataset)
             return run_training(submission, folder, opening, settings)
+        except SandboxLost:
+            if attempt == ATTEMPTS:
+                raise
         except CUDA_FAILURES as error:
             failure = str(error).splitlines()[0]
     try:
@@ -263,7 +263,7 @@ def train_with_retries(
         raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
     fault = ParticipantFault(
         Verdict.MEMORY_LIMIT,
-        f"the training lost the GPU {CUDA_ATTEMPTS} times, with this notebook only; use less GPU memory ({failure})",
+        f"the training lost the GPU {ATTEMPTS} times, with this notebook only; use less GPU memory ({failure})",
     )
     return Training(fault, Artifacts(submission.raw), 0.0, 0.0)
 
@@ -335,7 +335,7 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
             raise training.fault
         return scored(draft, artifacts.models, folder, opening.result()), artifacts
     except ParticipantFault as fault:
-        return replace(draft, verdict=fault.verdict, message=plain_text(fault.message)), artifacts
+        return replace(draft, verdict=fault.verdict, message=plain_message(fault.message)), artifacts
     except (InfrastructureError, OSError) as error:
         return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=str(error), points=None), artifacts
 

@@ -1,12 +1,12 @@
-"""The limits of a grading, and the watchdog that enforces those which the kernel does not."""
+"""The limits of a grading, the faults of those who break them, and the watchdog over those that the kernel leaves."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Protocol
 
 import psutil
 
@@ -24,11 +24,13 @@ class Limits:
 
     Attributes:
         seconds: wall clock for the whole grading, the trainer's work included.
-        memory_bytes: proportional set size of all its processes together.
+        memory_bytes: memory of all its processes together. A control group counts the files in /tmp and /dev/shm too;
+            the watchdog counts what the processes have mapped, each page shared out among those that map it.
         processes: how many processes may live at once.
         scratch_bytes: all files it writes; /tmp, where its working folder is, holds them.
         shm_bytes: /dev/shm.
-        output_bytes: how much of stdout and stderr is kept, and of each file that is copied out.
+        files: how many files and folders it may have, in /tmp and in /dev/shm each: even empty ones take memory.
+        output_bytes: of each file that is copied out.
     """
 
     seconds: float
@@ -36,6 +38,7 @@ class Limits:
     processes: int = 128
     scratch_bytes: int = 512 * MIB
     shm_bytes: int = 256 * MIB
+    files: int = 1 << 16
     output_bytes: int = 16 * MIB
 
 
@@ -43,6 +46,46 @@ def default_limits(device: str, seconds: float | None = None) -> Limits:
     """Return the task's limits on `device` ("cpu" or "cuda"); `seconds` replaces the wall clock."""
     limits = Limits(GPU_SECONDS if device == "cuda" else CPU_SECONDS)
     return limits if seconds is None else replace(limits, seconds=seconds)
+
+
+def too_slow(limits: Limits) -> ParticipantFault:
+    """Make the fault of a grading whose time is over."""
+    return ParticipantFault(
+        Verdict.TIME_LIMIT,
+        f"the grading took longer than {limits.seconds:g} s; make your function faster, or do its work once instead of "
+        "in every call",
+    )
+
+
+def too_much_memory(limits: Limits, used: int | None = None) -> ParticipantFault:
+    """Make the fault of a notebook that used more memory, in bytes, than it may."""
+    amount = "more memory than it may" if used is None else f"{used // MIB:,} MiB of memory"
+    return ParticipantFault(
+        Verdict.MEMORY_LIMIT, f"the notebook used {amount}: {limits.memory_bytes // MIB:,} MiB are allowed"
+    )
+
+
+def too_many_processes(limits: Limits) -> ParticipantFault:
+    """Make the fault of a notebook that started too many processes, or threads."""
+    return ParticipantFault(
+        Verdict.RUNTIME_ERROR, f"more than {limits.processes} processes at once, or too many threads; start fewer"
+    )
+
+
+def too_many_files(limits: Limits) -> ParticipantFault:
+    """Make the fault of a notebook that wrote too many files."""
+    return ParticipantFault(
+        Verdict.OUTPUT_LIMIT, f"the notebook wrote more than {limits.files:,} files and folders; write fewer"
+    )
+
+
+def quota_used_up(limits: Limits) -> ParticipantFault:
+    """Make the fault of a notebook that failed when there was no room left for its files."""
+    return ParticipantFault(
+        Verdict.OUTPUT_LIMIT,
+        f"the notebook filled the {limits.scratch_bytes // MIB} MiB that it may write, or the "
+        f"{limits.shm_bytes // MIB} MiB of /dev/shm; write less, or delete files",
+    )
 
 
 def memory_of(process: psutil.Process) -> int:
@@ -58,17 +101,36 @@ def memory_of(process: psutil.Process) -> int:
             return 0
 
 
+class Watched(Protocol):
+    """What a watchdog needs to know of a running notebook, and to do to it."""
+
+    @property
+    def pid(self) -> int:
+        """The process from which its whole tree descends."""
+
+    @property
+    def memory_is_limited(self) -> bool:
+        """Whether somebody else, such as the kernel, limits the memory."""
+
+    def breach(self) -> ParticipantFault | None:
+        """Return the fault of a limit that was broken, as far as its backend can tell."""
+
+    def kill(self) -> None:
+        """Kill the notebook and all its processes."""
+
+
 class Watchdog:
-    """Watches a process tree from a thread, as long as its context lasts, and kills it when it breaks a limit.
+    """Watches a notebook from a thread, as long as its context lasts, and kills it when it breaks a limit.
 
     Attributes:
         breach: the fault of the first broken limit, None as long as there is none.
+        deadline: `time.monotonic()` at which its time is over.
     """
 
-    def __init__(self, root_pid: int, limits: Limits, kill: Callable[[], None]) -> None:
+    def __init__(self, watched: Watched, limits: Limits) -> None:
         self.breach: ParticipantFault | None = None
         self.deadline = time.monotonic() + limits.seconds
-        self._root_pid, self._limits, self._kill = root_pid, limits, kill
+        self._watched, self._limits = watched, limits
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -86,29 +148,22 @@ class Watchdog:
         while not self._stopped.wait(POLL_SECONDS):
             self.breach = self._find_breach()
             if self.breach is not None:
-                self._kill()
+                self._watched.kill()
                 return
 
     def _find_breach(self) -> ParticipantFault | None:
-        limits = self._limits
         if time.monotonic() > self.deadline:
-            return ParticipantFault(
-                Verdict.TIME_LIMIT,
-                f"the grading took longer than {limits.seconds:g} s; make your function faster, or do its work once "
-                "instead of in every call",
-            )
+            return too_slow(self._limits)
+        return self._watched.breach() or self._processes_breach()
+
+    def _processes_breach(self) -> ParticipantFault | None:
         try:
-            processes = psutil.Process(self._root_pid).children(recursive=True)
+            processes = psutil.Process(self._watched.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return None
-        if len(processes) > limits.processes:
-            return ParticipantFault(
-                Verdict.RUNTIME_ERROR, f"more than {limits.processes} processes at once; start fewer"
-            )
+        if len(processes) > self._limits.processes:
+            return too_many_processes(self._limits)
+        if self._watched.memory_is_limited:
+            return None
         used = sum(memory_of(process) for process in processes)
-        if used > limits.memory_bytes:
-            return ParticipantFault(
-                Verdict.MEMORY_LIMIT,
-                f"the notebook used {used // MIB:,} MiB of memory, {limits.memory_bytes // MIB:,} MiB are allowed",
-            )
-        return None
+        return too_much_memory(self._limits, used) if used > self._limits.memory_bytes else None

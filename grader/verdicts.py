@@ -2,7 +2,8 @@
 
 GradingError                 ends a grading
  ├─ ParticipantFault         a verdict, 0 points and a message that the participant can act on
- └─ InfrastructureError      our fault: never counted, always worth another try
+ └─ InfrastructureError      our fault: never counted
+     └─ SandboxLost          the sandbox did not start, or was killed from outside: the same may go well at once
 """
 
 from __future__ import annotations
@@ -50,3 +51,7 @@ class InfrastructureError(GradingError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class SandboxLost(InfrastructureError):
+    """The sandbox did not start, or something else than the notebook and the grader ended it: try again."""

@@ -80,7 +80,7 @@ def test_the_private_folder_cannot_be_reached(grade, data):
 
 def test_the_organizers_home_cannot_be_reached(grade, home):
     """The home folder, its files, the clone's sources and the system's accounts are not there."""
-    repository = Path(grader.sandbox.__file__).parents[1]
+    repository = Path(grader.sandbox.__file__).parents[2]
     paths = [str(home), str(home / "secret.txt"), "/home", "/etc/passwd", "/etc/shadow", "/var", "/srv"]
     paths += [str(repository / name) for name in ("README.md", "grader", "tests", ".git")]
     cell = READ_PATH.format(paths=paths) + ALL_SAMPLES
@@ -203,7 +203,7 @@ def test_captured_output_is_cut_with_a_notice():
     """Of a flood on stdout the beginning is kept, and a line says how much was dropped."""
     command = [sys.executable, "-c", "print('x' * 1_000_000)"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
-    running = Running(process, process.kill)
+    running = Running(process)
     running.wait(30)
     running.close()
     text = running.captured().decode()

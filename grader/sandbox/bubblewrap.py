@@ -1,0 +1,252 @@
+"""Run a notebook in bubblewrap: own user, mount, PID, network, IPC, UTS and control group namespaces.
+
+What it sees of the file system is a read-only allow-list of system folders and of this Python; everything writable is
+a size-limited tmpfs. It has no capability, cannot make a further user namespace, and its environment is cleared. The
+whole PID namespace dies with the grader. Memory and tasks are limited by a control group where the machine lets us
+make one (see `grader.cgroup`), else by the watchdog.
+
+Not covered: kernel bugs (the system-call interface is not filtered), side channels such as timing and shared caches,
+and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a notebook may slow
+the trainer down, within its own time limit. Without a control group, memory that no process has mapped is not counted
+(data in a file without a name, or in a pipe).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from grader.cgroup import ControlGroup, make_group
+from grader.limits import Limits, too_many_files
+from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.running import Running
+from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
+from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
+
+START_SECONDS = 30.0
+MINIMUM_BWRAP = (0, 8)
+TASK = "/tmp/task"
+HOME = "/tmp/home"
+SHARED_MEMORY = "/dev/shm"
+SMALLEST_ROOM = 64 * 1024  # bytes; with less left, a file system counts as full
+
+SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt/nvidia")
+SYSTEM_FILES = (
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+)
+
+
+def bwrap_problem() -> str | None:
+    """Say why bubblewrap can't be used here, with what to do; None where it can."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "bubblewrap is not installed: on Debian or Ubuntu, 'apt-get install bubblewrap'"
+    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    version = tuple(int(part) for part in re.findall(r"\d+", shown)[:2])
+    if version < MINIMUM_BWRAP:
+        return (
+            f"{shown.strip() or program} is too old: bubblewrap {'.'.join(map(str, MINIMUM_BWRAP))} or newer is needed"
+        )
+    trial = [program, *namespace_options(), "--ro-bind", "/", "/", "true"]
+    result = subprocess.run(trial, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    if result.returncode != 0:
+        return (
+            f"bubblewrap cannot make a sandbox here ({result.stderr.strip()}): allow user namespaces; on Ubuntu 24.04, "
+            "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'"
+        )
+    return None
+
+
+def namespace_options() -> list[str]:
+    """Return the options that isolate everything which is not a file."""
+    return [
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
+        *("--uid", "65534", "--gid", "65534", "--hostname", "sandbox"),
+        *("--new-session", "--die-with-parent", "--clearenv"),
+    ]
+
+
+def file_options(job: Job) -> list[str]:
+    """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
+    options = ["--proc", "/proc", "--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
+    if job.device == "cuda":
+        for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):
+            options += ["--dev-bind", str(node), str(node)]
+    options += ["--remount-ro", "/dev", "--size", str(job.limits.scratch_bytes), "--tmpfs", "/tmp"]
+    options += ["--dir", TASK, "--dir", HOME]
+    for folder in map(Path, SYSTEM_FOLDERS):
+        if folder.is_symlink():
+            options += ["--symlink", str(folder.readlink()), str(folder)]
+        else:
+            options += ["--ro-bind-try", str(folder), str(folder)]
+    for path in SYSTEM_FILES:
+        options += ["--ro-bind-try", path, path]
+    for prefix in sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}):
+        if not Path(prefix).is_relative_to("/usr"):
+            options += ["--ro-bind", prefix, prefix]
+    for name, folder in job.inputs().items():
+        options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
+    return [*options, "--remount-ro", "/", "--chdir", TASK]
+
+
+class InBubblewrap(Running):
+    """A notebook in bubblewrap; outside its file systems and its PID namespace, we keep hold of both."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits, group: ControlGroup | None) -> None:
+        super().__init__(process)
+        self.memory_is_limited = group is not None
+        self._limits, self._group = limits, group
+        self._namespace: int | None = None
+        self._folders: list[int] = []
+
+    def hold(self, init_pid: int) -> None:
+        """Keep hold of the first process of its PID namespace, and of its working folder and ``/dev/shm``.
+
+        The files then outlive the sandbox, and `stop` can wait for the death of everything in the namespace.
+
+        Raises:
+            OSError: it is gone already.
+        """
+        self._namespace = os.pidfd_open(init_pid)
+        for folder in (TASK, SHARED_MEMORY):
+            path = f"/proc/{init_pid}/root{folder}"
+            self._folders.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    def stop(self) -> None:
+        """Kill the notebook and all its processes; return when none lives."""
+        super().stop()
+        if self._namespace is not None:
+            select.select([self._namespace], [], [])  # readable once the namespace's first process is gone, and so all
+
+    def breach(self) -> ParticipantFault | None:
+        """Return the fault of a limit that the kernel enforced, or of too many files."""
+        if self._group is not None and (fault := self._group.breach()):
+            return fault
+        rooms = [os.fstatvfs(folder) for folder in self._folders]
+        if any(room.f_files - room.f_ffree > self._limits.files for room in rooms):
+            return too_many_files(self._limits)
+        return None
+
+    def is_full(self) -> bool:
+        """Say whether a file system that it may write has no room left."""
+        rooms = [os.fstatvfs(folder) for folder in self._folders]
+        return any(room.f_bfree * room.f_frsize < SMALLEST_ROOM for room in rooms)
+
+    def lost(self) -> str | None:
+        """Say what ended it from outside; see `Running`."""
+        if self._group is not None and self._group.killed_by_the_machine():
+            return "the machine ran out of memory and killed a process of the sandbox, which kept its own limit"
+        return super().lost()
+
+    def executed(self, limit: int) -> bytes | None:
+        """Return the executed notebook: a regular, single-link file, which nothing can exchange any more."""
+        if not self._folders:
+            return None
+        try:
+            return read_untrusted_file(OUTPUT_NOTEBOOK, limit, dir_fd=self._folders[0], links=1)
+        except (NotAFile, TooLarge, OSError):
+            return None
+
+    def close(self) -> None:
+        """Stop it and let go of everything that `hold` took."""
+        super().close()
+        for descriptor in (*self._folders, self._namespace):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._folders, self._namespace = [], None
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
+
+
+@contextmanager
+def run_in_bwrap(job: Job) -> Iterator[Running]:
+    """Execute the notebook in bubblewrap; see `grader.sandbox.run_notebook`."""
+    if problem := bwrap_problem():
+        raise InfrastructureError(f"no sandbox: {problem}; or, for a notebook that you trust, use --sandbox none")
+    running = start(job, make_group(job.limits))
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
+    """Start the notebook and wait until its sandbox stands.
+
+    Raises:
+        SandboxLost: it does not.
+    """
+    options = [*namespace_options(), *file_options(job)]
+    for name, value in notebook_environment(HOME, job.device, str(Path(sys.executable).parent)).items():
+        options += ["--setenv", name, value]
+    info_read, info_write = os.pipe()
+    options_read, options_write = os.pipe()
+    # The notebook sees bubblewrap as process 1, with its command line and environment: so both are bare.
+    command = [shutil.which("bwrap") or "bwrap", "--args", str(options_read), "--info-fd", str(info_write)]
+    command += ["--", sys.executable, *job.papermill()]
+    try:
+        process = subprocess.Popen(
+            command if group is None else group.entering(command),
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            pass_fds=(options_read, info_write),
+        )
+    finally:
+        os.close(options_read)
+        os.close(info_write)
+    running = InBubblewrap(process, job.limits, group)
+    try:
+        resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # bubblewrap still waits for its options
+        with open(options_write, "wb") as stream, suppress(BrokenPipeError):
+            stream.write(b"".join(os.fsencode(option) + b"\0" for option in options))
+        init_pid = read_init_pid(info_read)
+        wait_for_mounts(init_pid, running)
+        running.hold(init_pid)
+    except OSError:
+        running.close()
+        shown = running.captured().decode(errors="replace").strip()
+        raise SandboxLost(f"the sandbox did not start: {shown or 'no message from bubblewrap'}") from None
+    return running
+
+
+def read_init_pid(info: int) -> int:
+    """Read from bubblewrap's ``--info-fd`` the PID of the first process in its namespace; close the descriptor."""
+    text = b""
+    with open(info, "rb", buffering=0) as stream:
+        while not text.rstrip().endswith(b"}"):
+            ready, _, _ = select.select([stream], [], [], START_SECONDS)
+            chunk = stream.read(4096) if ready else None
+            if not chunk:
+                raise ProcessLookupError
+            text += chunk
+    return int(json.loads(text)["child-pid"])
+
+
+def wait_for_mounts(init_pid: int, running: Running) -> None:
+    """Wait until the sandbox's mounts stand, as seen from outside, or raise `ProcessLookupError`."""
+    root = f"/proc/{init_pid}/root"
+    deadline = time.monotonic() + START_SECONDS
+    while not (Path(f"{root}{TASK}/{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}").exists() and not Path(root).samefile("/")):
+        if not running.alive() or time.monotonic() > deadline:
+            raise ProcessLookupError
+        time.sleep(0.01)

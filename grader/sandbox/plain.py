@@ -1,0 +1,70 @@
+"""Run a notebook as a plain child process in a temporary folder. It isolates nothing: for one's own notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from grader.sandbox.job import OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.running import Running
+from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
+
+
+class InFolder(Running):
+    """A notebook that runs as a child of ours, in `folder`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        super().__init__(process)
+        self._folder = folder
+
+    def executed(self, limit: int) -> bytes | None:
+        """Return the executed notebook; see `Running`."""
+        try:
+            return read_untrusted_file(self._folder / OUTPUT_NOTEBOOK, limit, links=1)
+        except (NotAFile, TooLarge, OSError):
+            return None
+
+    def _kill(self) -> None:
+        kill_tree(self.pid)
+
+
+@contextmanager
+def run_in_folder(job: Job) -> Iterator[Running]:
+    """Execute the notebook as a plain child process; see `grader.sandbox.run_notebook`."""
+    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        (folder / "tmp").mkdir()
+        for name, target in job.inputs().items():
+            (folder / name).symlink_to(target)
+        process = subprocess.Popen(
+            [sys.executable, *job.papermill()],
+            cwd=folder,
+            env=notebook_environment(str(folder / "tmp"), job.device, str(Path(sys.executable).parent)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+        running = InFolder(process, folder)
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that descend from it."""
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
