@@ -9,17 +9,22 @@ import ast
 import builtins
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from IPython.core.inputtransformer2 import TransformerManager
 
 from competition.notebook import LOCKED_MARKER, MAX_CELL_BYTES, SOLUTION_MARKER, build_notebook, first_line
 from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.verdicts import ParticipantFault, Verdict
 
 MAX_NOTEBOOK_BYTES = 16 << 20
+MAX_CELLS = 10_000
+EXAMINED_CHARACTERS = 1 << 18  # of the cells that are ignored: a hint is not worth more time and memory than that
+NAMED_AT_MOST = 20
+LONGEST_NAME = 80
+_MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?].*|.*\?)$", re.MULTILINE)
+_MAGIC_VALUE = re.compile(r"(?<==)[ \t]*[%!].*$", re.MULTILINE)
 FUNCTION_NAME = "your_select_indices"
 OWN_CELLS = {"source"}  # organizers write their own download ids into it
 
@@ -91,6 +96,8 @@ def read_cells(raw: bytes) -> list[Cell]:
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
         raise fault("this is JSON, but not a Jupyter notebook: it has no list of cells")
+    if len(cells) > MAX_CELLS:
+        raise fault(f"this notebook has {len(cells):,} cells, {MAX_CELLS:,} are allowed: delete those you do not need")
     return [Cell(number, *cell_parts(number, cell)) for number, cell in enumerate(cells, 1)]
 
 
@@ -154,11 +161,18 @@ def changed_locked_cells(cells: list[Cell]) -> list[str]:
 
 
 def parse(source: str) -> ast.Module | None:
-    """Parse a cell's source, IPython's magics included; None where it has a syntax error."""
-    try:
-        return ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    """Parse a cell's source, lines of IPython's magics left out; None where it has a syntax error.
+
+    IPython's own transformer is not for text that somebody hostile wrote: it reads the whole cell again for every magic
+    in it, so that a cell of 8 KB takes half a minute, and gives up with an error of its own.
+    """
+    without_magics = _MAGIC_VALUE.sub(" None", _MAGIC_LINE.sub(r"\1pass", source))
+    for text in (source, without_magics):
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -192,20 +206,32 @@ def top_level_names(tree: ast.Module) -> set[str]:
 
 
 def names_from_ignored_cells(cells: list[Cell], solution: Cell) -> list[str]:
-    """Say, one sentence each, which names the solution takes from a cell that the grader does not run."""
+    """Say, one sentence each, which names the solution takes from a cell that the grader does not run.
+
+    A hint, so it has bounds: of long notebooks the beginning is examined, of many names the first are told.
+    """
     tree = parse(solution.source)
     if tree is None:
         return []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    used = {name for name in used if len(name) <= LONGEST_NAME}
     used -= bound_names(tree) | set(dir(builtins))
     for starter in build_notebook().cells:
         if LOCKED_MARKER.fullmatch(first_line(starter.source)):
             used -= top_level_names(ast.parse(starter.source))
-    sentences = []
+    sentences: list[str] = []
+    room = EXAMINED_CHARACTERS
     for cell in cells:
-        ignored = parse(cell.source) if cell.kind == "code" and cell is not solution else None
+        if cell.kind != "code" or cell is solution:
+            continue
+        room -= len(cell.source)
+        if room < 0 or not used:
+            break
+        ignored = parse(cell.source)
         for name in sorted(used & top_level_names(ignored)) if ignored else []:
             used.remove(name)
+            if len(sentences) == NAMED_AT_MOST:
+                return [*sentences, "there are more such names"]
             sentences.append(
                 f"your solution uses '{name}', which is defined in cell {cell.number}; that cell is ignored, so move "
                 f"'{name}' into the solution cell"

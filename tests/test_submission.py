@@ -6,7 +6,7 @@ import os
 import pytest
 
 from competition.notebook import SOLUTION_MARKER, build_notebook, notebook_text
-from grader.submission import MAX_NOTEBOOK_BYTES, read_file, read_submission
+from grader.submission import EXAMINED_CHARACTERS, MAX_NOTEBOOK_BYTES, NAMED_AT_MOST, read_file, read_submission
 from grader.verdicts import ParticipantFault, Verdict
 
 SOLUTION = f"{SOLUTION_MARKER}\ndef your_select_indices(targets, losses):\n    return [[], []]"
@@ -52,6 +52,7 @@ def message_of(raw):
         (notebook_with({"cell_type": "raw", "source": SOLUTION}, base=[]), "is a raw cell"),
         (notebook_with(SOLUTION + "#" * 70_000), "at most 65,536 are allowed"),
         (notebook_with(SOLUTION + "\ud800"), "not valid Unicode"),
+        (b'{"cells": [' + b"{}," * 20_000 + b"{}]}", "20,001 cells, 10,000 are allowed"),
     ],
 )
 def test_what_is_no_submission_is_refused_with_the_remedy(raw, words):
@@ -142,3 +143,22 @@ def test_only_small_regular_files_are_read(tmp_path):
         with pytest.raises(ParticipantFault, match=words):
             read_file(tmp_path / f"{name}.ipynb")
     assert read_submission(read_file(target)).solution == SOLUTION
+
+
+def test_a_flood_of_magics_is_read_in_one_go():
+    """A cell with thousands of IPython magics, which IPython itself gives up on, is parsed like any other."""
+    cell = "%x\n" * 3000 + "found = 1\nhost = !hostname\nfound?\n"
+    submission = read_submission(notebook_with(cell, SOLUTION + "\nprint(found, host)"))
+    assert ["'found'" in notice or "'host'" in notice for notice in submission.notices] == [True, True]
+
+
+def test_hints_about_ignored_cells_have_bounds():
+    """Thousands of names and endless names make no endless record, and what lies behind a huge cell is not examined."""
+    names = [f"name_{number}" for number in range(3000)]
+    many = read_submission(notebook_with("\n".join(f"{n} = 1" for n in names), SOLUTION + "\n" + "\n".join(names)))
+    assert len(many.notices) == NAMED_AT_MOST + 1
+    assert many.notices[-1] == "there are more such names"
+    endless = "n" * 30_000
+    assert read_submission(notebook_with(f"{endless} = 1", f"{SOLUTION}\n{endless}")).notices == ()
+    huge = "#" * EXAMINED_CHARACTERS
+    assert read_submission(notebook_with(huge, "found = 1", f"{SOLUTION}\nfound")).notices == ()
