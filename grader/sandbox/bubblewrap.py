@@ -5,10 +5,10 @@ a size-limited tmpfs. It has no capability, cannot make a further user namespace
 whole PID namespace dies with the grader. Memory and tasks are limited by a control group where the machine lets us
 make one (see `grader.cgroup`), else by the watchdog.
 
-Not covered: kernel bugs (the system-call interface is not filtered), side channels such as timing and shared caches,
-and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a notebook may slow
-the trainer down, within its own time limit. Without a control group, memory that no process has mapped is not counted
-(data in a file without a name, or in a pipe).
+Not covered: kernel bugs (few system calls are refused, see `grader.sandbox.system_calls`), side channels such as timing
+and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a
+notebook may slow the trainer down, within its own time limit. Without a control group, memory that no process has
+mapped is not counted (data in a file without a name, or in a pipe).
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from grader.cgroup import ControlGroup, make_group
-from grader.limits import Limits, too_many_files
+from grader.limits import TASKS_PER_PROCESS, Limits, too_many_files
 from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
 from grader.sandbox.running import Running
+from grader.sandbox.system_calls import filter_program
 from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
@@ -37,6 +40,7 @@ START_SECONDS = 30.0
 MINIMUM_BWRAP = (0, 8)
 TASK = "/tmp/task"
 HOME = "/tmp/home"
+PYTHON = "/python"
 SHARED_MEMORY = "/dev/shm"
 SMALLEST_ROOM = 64 * 1024  # bytes; with less left, a file system counts as full
 
@@ -82,9 +86,17 @@ def namespace_options() -> list[str]:
     ]
 
 
+def environment_folder() -> str:
+    """Return where the sandbox shows this Python's environment: elsewhere, so that no traceback tells our paths."""
+    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else PYTHON
+
+
 def file_options(job: Job) -> list[str]:
     """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
-    options = ["--proc", "/proc", "--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
+    options = ["--proc", "/proc"]
+    for described in ("/proc/keys", "/proc/key-users"):  # the key rings of whoever runs the grader
+        options += ["--ro-bind-try", "/dev/null", described]
+    options += ["--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
     if job.device == "cuda":
         for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):
             options += ["--dev-bind", str(node), str(node)]
@@ -97,12 +109,28 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
-    for prefix in sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}):
+    if environment_folder() == PYTHON:
+        options += ["--ro-bind", sys.prefix, PYTHON]
+    for prefix in sorted({sys.base_prefix, os.path.realpath(sys.base_prefix)}):
         if not Path(prefix).is_relative_to("/usr"):
             options += ["--ro-bind", prefix, prefix]
     for name, folder in job.inputs().items():
         options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
     return [*options, "--remount-ro", "/", "--chdir", TASK]
+
+
+def process_limits(limits: Limits) -> list[tuple[int, int]]:
+    """Return the limits that each process inherits: no core dump, and a number of tasks for this user.
+
+    The latter is a second fence against fork bombs. It binds everybody but root, and on old kernels it counts what the
+    user runs besides, so that is added.
+    """
+    user = os.getuid()
+    running = 0
+    for process in psutil.process_iter(["uids", "num_threads"]):
+        uids, threads = process.info["uids"], process.info["num_threads"]
+        running += threads or 0 if uids and uids.real == user else 0
+    return [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, running + limits.processes * TASKS_PER_PROCESS)]
 
 
 class InBubblewrap(Running):
@@ -180,7 +208,13 @@ def run_in_bwrap(job: Job) -> Iterator[Running]:
     """Execute the notebook in bubblewrap; see `grader.sandbox.run_notebook`."""
     if problem := bwrap_problem():
         raise InfrastructureError(f"no sandbox: {problem}; or, for a notebook that you trust, use --sandbox none")
-    running = start(job, make_group(job.limits))
+    group = make_group(job.limits)
+    try:
+        running = start(job, group)
+    except BaseException:
+        if group is not None:
+            group.remove()
+        raise
     try:
         yield running
     finally:
@@ -194,13 +228,19 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         SandboxLost: it does not.
     """
     options = [*namespace_options(), *file_options(job)]
-    for name, value in notebook_environment(HOME, job.device, str(Path(sys.executable).parent)).items():
+    programs = f"{environment_folder()}/{Path(sys.executable).parent.relative_to(sys.prefix)}"
+    for name, value in notebook_environment(HOME, job.device, programs).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()
+    calls_read, calls_write = os.pipe()
+    if program := filter_program():
+        options += ["--seccomp", str(calls_read)]
+        os.write(calls_write, program)
+    os.close(calls_write)
     # The notebook sees bubblewrap as process 1, with its command line and environment: so both are bare.
     command = [shutil.which("bwrap") or "bwrap", "--args", str(options_read), "--info-fd", str(info_write)]
-    command += ["--", sys.executable, *job.papermill()]
+    command += ["--", f"{programs}/{Path(sys.executable).name}", *job.papermill()]
     try:
         process = subprocess.Popen(
             command if group is None else group.entering(command),
@@ -209,14 +249,15 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
-            pass_fds=(options_read, info_write),
+            pass_fds=(options_read, info_write, calls_read),
         )
     finally:
-        os.close(options_read)
-        os.close(info_write)
+        for ours in (options_read, info_write, calls_read):
+            os.close(ours)
     running = InBubblewrap(process, job.limits, group)
     try:
-        resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # bubblewrap still waits for its options
+        for kind, most in process_limits(job.limits):
+            resource.prlimit(process.pid, kind, (most, most))  # bubblewrap still waits for its options
         with open(options_write, "wb") as stream, suppress(BrokenPipeError):
             stream.write(b"".join(os.fsencode(option) + b"\0" for option in options))
         init_pid = read_init_pid(info_read)

@@ -1,0 +1,57 @@
+"""The system calls that a notebook in bubblewrap may not make, as a filter program for the kernel.
+
+Namespaces do not cover everything. The kernel's key rings are those of the user who runs the grader: a notebook could
+read the organizer's keys, and leave notes there for the next submission. The others have no use in a notebook and a
+history of holes. A refused call fails as on a kernel that does not have it. It is no list of all that is harmless: the
+process boundary is what counts.
+
+A filter is a classic BPF program over the call's architecture and number (seccomp(2), Linux).
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+
+AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+REFUSED = {
+    "add_key": {"x86_64": 248, "aarch64": 217},
+    "request_key": {"x86_64": 249, "aarch64": 218},
+    "keyctl": {"x86_64": 250, "aarch64": 219},
+    "perf_event_open": {"x86_64": 298, "aarch64": 241},
+    "bpf": {"x86_64": 321, "aarch64": 280},
+    "userfaultfd": {"x86_64": 323, "aarch64": 282},
+    "io_uring_setup": {"x86_64": 425, "aarch64": 425},
+    "io_uring_enter": {"x86_64": 426, "aarch64": 426},
+    "io_uring_register": {"x86_64": 427, "aarch64": 427},
+}
+X32_CALLS = 0x40000000  # from here on, x86_64 numbers the same calls a second time
+
+LOAD_WORD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+NUMBER_OFFSET, ARCHITECTURE_OFFSET = 0, 4  # in what the kernel shows to a filter
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.ENOSYS
+
+
+def instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    """Encode one instruction; a jump skips `if_true` or `if_false` of those that follow."""
+    return struct.pack("=HBBI", code, if_true, if_false, operand)
+
+
+def filter_program(machine: str = platform.machine()) -> bytes | None:
+    """Return the filter for a machine ("x86_64", "aarch64"); None for one whose call numbers are not known here.
+
+    Calls of another architecture, such as those of 32-bit programs, are refused too.
+    """
+    if machine not in AUDIT_ARCHITECTURE:
+        return None
+    tests = [(JUMP_IF_AT_LEAST, X32_CALLS), *((JUMP_IF_EQUAL, numbers[machine]) for numbers in REFUSED.values())]
+    program = [
+        instruction(LOAD_WORD, ARCHITECTURE_OFFSET),
+        instruction(JUMP_IF_EQUAL, AUDIT_ARCHITECTURE[machine], if_false=len(tests) + 2),
+        instruction(LOAD_WORD, NUMBER_OFFSET),
+        *(instruction(code, number, if_true=len(tests) - place) for place, (code, number) in enumerate(tests)),
+        instruction(RETURN, ALLOW),
+        instruction(RETURN, REFUSE),
+    ]
+    return b"".join(program)
