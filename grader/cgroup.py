@@ -1,9 +1,12 @@
-"""A control group for one notebook: the kernel's own limit on its memory and on its processes and threads.
+"""A control group for one notebook: the kernel's own limit on its memory, its processes and threads, its share of CPUs.
 
 Both versions of Linux control groups are spoken. Version 2 needs a group in which ``memory`` and ``pids`` are handed
 down to subgroups and in which we may make one: root has that, and so has a user whose grader runs below ``systemd-run
 --user --scope``. Version 1 needs root. Where neither is there, `make_group` gives None, and the watchdog is what is
 left (see `grader.limits`).
+
+The ``cpu`` controller is used where it is there too. It keeps a notebook with a thousand busy threads from taking the
+CPUs away from the trainer, and a fork bomb from taking them away from the watchdog.
 
 A notebook's processes enter the group before any of its code runs, and cannot leave: the control file system does not
 exist in the sandbox.
@@ -22,19 +25,19 @@ from pathlib import Path
 
 import psutil
 
-from grader.limits import Limits, too_many_processes, too_much_memory
+from grader.limits import TASKS_PER_PROCESS, Limits, too_many_processes, too_much_memory
 from grader.verdicts import ParticipantFault
 
 PREFIX = "label-noise-"
-TASKS_PER_PROCESS = 8  # the kernel counts threads; the limit of processes themselves is the watchdog's
 REMOVE_SECONDS = 5.0
 CHARGED_AT_ONCE = 1 << 20  # bytes, generously
 CONTROLLERS = ("memory", "pids")
+WELCOME = "cpu"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group can be made: the version, and per controller the folder in which to make it."""
+    """Where a group can be made: the version, and the folder of each hierarchy in which to make it."""
 
     version: int
     folders: tuple[Path, ...]
@@ -92,22 +95,22 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
                     break
                 if hands_down(group, enable=group == own):
                     yield Place(2, (group,))
-    found = [
-        below(folder, root, groups[controller])
-        for controller in CONTROLLERS
+    hierarchies = {
+        controller: below(folder, root, groups[controller])
+        for controller in (*CONTROLLERS, WELCOME)
         for kind, options, folder, root in systems
         if kind == "cgroup" and controller in options and controller in groups
-    ]
-    if len(found) == len(CONTROLLERS):
-        yield Place(1, tuple(dict.fromkeys(found)))
+    }
+    if set(CONTROLLERS) <= hierarchies.keys():
+        yield Place(1, tuple(dict.fromkeys(hierarchies.values())))
 
 
 def hands_down(group: Path, *, enable: bool) -> bool:
     """Say whether subgroups of a version 2 group have our controllers; with `enable`, try to see to it."""
     control = group / "cgroup.subtree_control"
-    if enable:
+    for controller in (*CONTROLLERS, WELCOME) if enable else ():
         with suppress(OSError):  # only the root group may hold processes and hand controllers down
-            put(control, " ".join(f"+{controller}" for controller in CONTROLLERS))
+            put(control, f"+{controller}")
     try:
         return set(CONTROLLERS) <= set(control.read_text().split())
     except OSError:
@@ -116,18 +119,20 @@ def hands_down(group: Path, *, enable: bool) -> bool:
 
 def settings(version: int, limits: Limits) -> list[tuple[str, int, bool]]:
     """Return the files to write, in order: name, value, and whether a group without it is of no use."""
-    memory, tasks = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS
+    memory, tasks, cpus = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS, os.cpu_count() or 1
     if version == 2:
         return [
             ("memory.max", memory, True),
             ("memory.swap.max", 0, False),
             ("memory.oom.group", 1, False),
             ("pids.max", tasks, True),
+            ("cpu.weight", min(100 * cpus, 10_000), False),  # all of it together weighs as much as one thread per CPU
         ]
     return [
         ("memory.limit_in_bytes", memory, True),
         ("memory.memsw.limit_in_bytes", memory, False),
         ("pids.max", tasks, True),
+        ("cpu.shares", 1024 * cpus, False),
     ]
 
 

@@ -6,6 +6,7 @@ Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from competition.cli import ProfileName
 from competition.task.constants import NUM_THREADS, SEED
+from grader.contest_cli import batch_command, history_command, leaderboard_command
 from grader.grading import Settings, grade
 from grader.options import (
     OURS,
@@ -41,6 +43,7 @@ from grader.sandbox import Backend, bwrap_problem
 from grader.submission import read_file
 from grader.validation import find_references, validate
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+from grader.whole_file import write_whole
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +52,8 @@ app = typer.Typer(
     help="From an untrusted notebook to a trusted score. "
     "Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
 )
+for name, command in (("batch", batch_command), ("history", history_command), ("leaderboard", leaderboard_command)):
+    app.command(name)(command)
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
@@ -93,7 +98,7 @@ def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path
     try:
         run = write_run(runs, record, artifacts) if runs is not None else None
         if report is not None:
-            report.write_text(record.to_json())
+            write_whole(report, record.to_json())
     except (InfrastructureError, OSError) as error:
         show(record, None)
         raise fail(str(error)) from None
@@ -220,6 +225,43 @@ def analyze_command(
         table.add_row(name, text)
     table.add_row("written to", str(out))
     Console(soft_wrap=True).print(table)
+
+
+class Edition(StrEnum):
+    """For whom a report is written."""
+
+    PARTICIPANT = "participant"
+    ORGANIZER = "organizer"
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    edition: Annotated[
+        Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
+    ] = Edition.PARTICIPANT,
+    data: DataOption = Path("data"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
+    ] = None,
+) -> None:
+    """Write the report of a run: one HTML file that needs no network and no script."""
+    from grader.pages import report_page  # templates load slowly, and few commands need them
+    from grader.report import make_report
+
+    out = out or run / "report" / f"{edition.value}.html"
+    try:
+        report = make_report(run, data, for_organizer=edition is Edition.ORGANIZER)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, report_page(report))
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    except OSError as error:
+        raise fail(f"the report could not be written to {out}: {error}") from None
+    for gap in report.gaps:
+        typer.echo(f"notice: {gap.what} {gap.why}", err=True)
+    typer.echo(f"wrote {out}")
 
 
 @app.command("validate")

@@ -332,6 +332,8 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         artifacts = training.artifacts
         draft = replace(draft, seconds=round(training.seconds, 3), answer_seconds=round(training.answer_seconds, 3))
         if training.fault is not None:
+            if training.fault.verdict is Verdict.RUNTIME_ERROR:
+                open_training_splits(folder, settings.train)  # data that vanished meanwhile is nobody's fault but ours
             raise training.fault
         return scored(draft, artifacts.models, folder, opening.result()), artifacts
     except ParticipantFault as fault:

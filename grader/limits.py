@@ -16,6 +16,7 @@ MIB = 1 << 20
 GPU_SECONDS = 300.0
 CPU_SECONDS = 1800.0
 POLL_SECONDS = 0.2
+TASKS_PER_PROCESS = 8  # the kernel counts threads as well; processes alone are counted by the watchdog
 
 
 @dataclass(frozen=True)

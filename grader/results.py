@@ -10,6 +10,7 @@ from pathlib import Path
 
 from competition.task.metric import performance
 from grader.verdicts import InfrastructureError
+from grader.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,7 @@ class ResultsFile:
         text = json.dumps({"measurements": [asdict(entry) for entry in self._measurements]}, indent=1) + "\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self._path.with_name(self._path.name + ".unfinished")
-            unfinished.write_text(text)
-            unfinished.replace(self._path)
+            write_whole(self._path, text)
         except OSError as error:
             raise InfrastructureError(f"{self._path} cannot be written: {error}") from None
 
