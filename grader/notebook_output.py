@@ -1,0 +1,195 @@
+"""What an executed notebook shows: hostile JSON in, plain text and images of our own encoding out.
+
+Nothing of a participant's reaches a page but characters and pixels: text is stripped of what could act (see
+`grader.plain_text`), PNG and JPEG images are decoded and encoded again, and everything else (HTML, SVG, JavaScript,
+LaTeX) is left out. What is cut or left out is said in a note.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from competition.notebook import SOLUTION_MARKER, first_line
+from grader.plain_text import plain_text
+
+MAX_TEXT = 64 * 1024  # characters, of all of a cell's output
+MAX_IMAGES = 12
+MAX_IMAGE_BYTES = 4 << 20  # of one image as it comes, and of all as they go
+MAX_PIXELS = 1 << 22  # before decoding
+MAX_SIDE = 1200  # pixels; larger images are shrunk
+IMAGE_TYPES = ("image/png", "image/jpeg")
+IMAGE_FORMATS = ("PNG", "JPEG")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A plain text, still to be escaped where it is put into a page."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image: the bytes of a PNG file that we encoded, its width and height in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """What we have to say about something that is not shown."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image as the notebook holds it: base64, not yet decoded."""
+
+    base64: str
+
+
+Shown = Text | Picture | Note
+
+
+@dataclass(frozen=True)
+class NotebookOutput:
+    """What the executed notebook shows, in order.
+
+    Attributes:
+        solution: the output of the solution cell itself.
+        calls: that of the cells after it: what the function printed while it was called.
+    """
+
+    solution: tuple[Shown, ...]
+    calls: tuple[Shown, ...]
+
+
+def joined(text: Any) -> str:
+    """Return a notebook's text, which is a string or a list of lines; anything else is no text."""
+    if isinstance(text, list):
+        return "".join(line for line in text if isinstance(line, str))
+    return text if isinstance(text, str) else ""
+
+
+def pieces(output: Any) -> Iterator[str | EncodedImage | Note]:
+    """Take what may be shown from one output of a cell, whatever JSON it is."""
+    match output:
+        case {"output_type": "stream", "text": text}:
+            yield joined(text)
+        case {"output_type": "error", "traceback": [*lines]}:
+            yield "\n".join(line for line in lines if isinstance(line, str)) + "\n"
+        case {"output_type": "display_data" | "execute_result", "data": {**bundle}}:
+            image = next((name for name in IMAGE_TYPES if joined(bundle.get(name))), None)
+            if image is not None:
+                yield EncodedImage(joined(bundle[image]))
+            elif "text/plain" in bundle:
+                yield joined(bundle["text/plain"]) + "\n"
+            else:
+                yield Note("An output that is neither text nor a PNG or JPEG image was left out.")
+
+
+def encode_again(image: EncodedImage) -> Picture | Note:
+    """Decode a hostile image within bounds and encode its pixels, and nothing else of it, as PNG."""
+    if len(image.base64) > MAX_IMAGE_BYTES * 4 / 3:
+        return Note(f"An image of more than {MAX_IMAGE_BYTES >> 20} MiB was left out.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(base64.b64decode(image.base64)), formats=IMAGE_FORMATS) as opened:
+                if opened.width * opened.height > MAX_PIXELS:
+                    return Note(f"An image of {opened.width:,} by {opened.height:,} pixels was left out: too large.")
+                pixels = opened.convert("RGBA")
+    except Exception:  # a decoder may raise anything over hostile bytes, and each time it means the same
+        return Note("An image that cannot be read was left out.")
+    pixels.thumbnail((MAX_SIDE, MAX_SIDE))
+    stream = BytesIO()
+    Image.frombytes("RGBA", pixels.size, pixels.tobytes()).save(stream, "PNG")  # no metadata, no colour profile
+    return Picture(stream.getvalue(), pixels.width, pixels.height)
+
+
+def merged(items: Iterable[str | EncodedImage | Note]) -> Iterator[str | EncodedImage | Note]:
+    """Join texts that follow each other: a notebook breaks a stream at any place, also within an escape sequence."""
+    run: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            run.append(item)
+            continue
+        if run:
+            yield "".join(run)
+            run = []
+        yield item
+    if run:
+        yield "".join(run)
+
+
+def bounded(items: Iterable[str | EncodedImage | Note]) -> Iterator[Shown]:
+    """Make text plain and images ours, up to the bounds of this module, and say what lies beyond them."""
+    room, bytes_left, images = MAX_TEXT, MAX_IMAGE_BYTES, 0
+    cut, skipped = 0, 0
+    for item in items:
+        match item:
+            case str():
+                text = plain_text(item).rstrip()
+                if room and text:
+                    yield Text(text[:room])
+                cut += max(len(text) - room, 0)
+                room = max(room - len(text), 0)
+            case EncodedImage():
+                images += 1
+                picture = encode_again(item) if images <= MAX_IMAGES and bytes_left else None
+                if isinstance(picture, Picture) and len(picture.png) > bytes_left:
+                    picture, bytes_left = None, 0
+                if picture is None:
+                    skipped += 1
+                    continue
+                if isinstance(picture, Picture):
+                    bytes_left -= len(picture.png)
+                yield picture
+            case Note():
+                images += 1
+                if images <= MAX_IMAGES:
+                    yield item
+                else:
+                    skipped += 1
+    if cut:
+        yield Note(f"{cut:,} more characters of output are not shown.")
+    if skipped:
+        yield Note(f"{skipped:,} more images or other outputs are not shown.")
+
+
+def shown(cells: Iterable[Any]) -> tuple[Shown, ...]:
+    """Return what the outputs of some cells show."""
+    outputs = (output for cell in cells if isinstance(listed := cell.get("outputs"), list) for output in listed)
+    return tuple(bounded(merged(piece for output in outputs for piece in pieces(output))))
+
+
+def notebook_output(executed: bytes) -> NotebookOutput | None:
+    """Return what an executed notebook shows from its solution cell on; None where it is no such notebook.
+
+    Args:
+        executed: the file that the sandbox left behind, not to be trusted.
+    """
+    try:
+        notebook = json.loads(executed.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+    match notebook:
+        case {"cells": [*listed]}:
+            cells = [cell for cell in listed if isinstance(cell, dict)]
+        case _:
+            return None
+    for place, cell in enumerate(cells):
+        if first_line(joined(cell.get("source"))) == SOLUTION_MARKER:
+            return NotebookOutput(shown([cell]), shown(cells[place + 1 :]))
+    return None
