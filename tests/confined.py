@@ -42,5 +42,5 @@ def run_confined(code, folder, **limits):
                 running.wait(120)
             running.stop()
             breach = watchdog.breach or running.breach()
-            full, executed = running.is_full(), running.executed(1 << 20)
-        return Ended(breach, full, running.lost(), executed, running.captured().decode())
+            full, lost, executed = running.is_full(), running.lost(), running.executed(1 << 20)
+    return Ended(breach, full, lost, executed, running.captured().decode())

@@ -1,0 +1,296 @@
+"""Limits: what breaks them in the real sandbox, with a control group and without; and the control groups themselves."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import grader.sandbox.bubblewrap
+from grader.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
+from grader.limits import MIB, TASKS_PER_PROCESS, Limits, default_limits
+from grader.verdicts import Verdict
+from tests.confined import run_confined
+
+BALLOON = "b = bytearray(600 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nimport time; time.sleep(60)"
+EMPTY_FILES = "import os\nfor i in range(200_000): open(f'{folder}/{{i}}', 'w').close()"
+FILL = "with open('{folder}/full', 'wb') as f:\n    while True: f.write(bytes(1 << 22))"
+
+
+@pytest.fixture
+def control_group():
+    """Make sure that this machine lets us make control groups."""
+    group = make_group(Limits(60.0))
+    if group is None:
+        pytest.skip("control groups cannot be made here: run as root, or below systemd-run --user --scope")
+    group.remove()
+
+
+@pytest.fixture(params=["control group", "watchdog"])
+def enforced_by(request, monkeypatch):
+    """Run a test twice: with a control group, and with the watchdog alone."""
+    if request.param == "watchdog":
+        monkeypatch.setattr(grader.sandbox.bubblewrap, "make_group", lambda limits: None)
+    else:
+        request.getfixturevalue("control_group")
+    return request.param
+
+
+def test_too_much_memory_is_found_by_either(tmp_path, enforced_by):
+    """Memory over the limit is MemoryLimitExceeded, whoever finds it."""
+    ended = run_confined(BALLOON, tmp_path, memory_bytes=300 * MIB)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.MEMORY_LIMIT
+    assert "300 MiB are allowed" in ended.breach.message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('/tmp/file', 'wb').write(bytes(200 << 20))",
+        "open('/dev/shm/file', 'wb').write(bytes(200 << 20))",
+        "import os\nnameless = os.memfd_create('x')\nfor _ in range(200): os.write(nameless, bytes(1 << 20))",
+    ],
+    ids=["/tmp", "/dev/shm", "a file without a name"],
+)
+def test_files_in_memory_count_as_memory_in_a_control_group(tmp_path, control_group, code):
+    """What lies in a tmpfs or in a nameless file is memory too, though no process has mapped it."""
+    ended = run_confined(code, tmp_path, memory_bytes=100 * MIB)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.MEMORY_LIMIT
+
+
+def test_too_many_processes_are_found_by_either(tmp_path, enforced_by):
+    """Twice as many processes as allowed end in RuntimeError, and in no process left."""
+    marker = "import os, time\nfor _ in range(8): os.fork()\ntime.sleep(7532)"
+    ended = run_confined(marker, tmp_path)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.RUNTIME_ERROR
+    assert "more than 128 processes" in ended.breach.message
+    assert not [p for p in psutil.process_iter(["cmdline"]) if marker in (p.info["cmdline"] or [])]
+
+
+def test_a_fork_bomb_ends(tmp_path, control_group):
+    """Processes that do nothing but fork get no further than the limit, and leave nothing behind."""
+    bomb = "import os\nwhile True: os.fork()  # 7533"
+    ended = run_confined(bomb, tmp_path)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.RUNTIME_ERROR
+    assert not [p for p in psutil.process_iter(["cmdline"]) if bomb in (p.info["cmdline"] or [])]
+
+
+def test_too_many_threads_are_found_in_a_control_group(tmp_path, control_group):
+    """Threads are tasks: a process that starts thousands is stopped too."""
+    code = "import threading, time\nfor _ in range(5000): threading.Thread(target=time.sleep, args=(60,)).start()"
+    ended = run_confined(code, tmp_path)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.RUNTIME_ERROR
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
+def test_a_million_small_files_are_too_many(tmp_path, enforced_by, folder):
+    """Empty files use up no quota but memory of the kernel: too many of them are OutputLimitExceeded."""
+    ended = run_confined(EMPTY_FILES.format(folder=folder), tmp_path)
+    assert ended.breach is not None
+    assert ended.breach.verdict is Verdict.OUTPUT_LIMIT
+    assert "65,536 files" in ended.breach.message
+
+
+@pytest.mark.parametrize(("folder", "size"), [("/tmp", 512), ("/dev/shm", 256)])
+def test_each_file_system_has_its_quota(tmp_path, folder, size):
+    """Writing without end stops at the quota of the file system, which is seen to be full afterwards."""
+    ended = run_confined(FILL.format(folder=folder), tmp_path)
+    assert ended.breach is None
+    assert ended.full
+    assert "No space left on device" in ended.printed
+    within = f"import os\nopen('{folder}/x', 'wb').write(bytes({size - 8} << 20))"
+    assert not run_confined(within, tmp_path).full
+
+
+def test_a_sparse_file_is_harmless(tmp_path):
+    """A file that claims a terabyte takes no room, and is not read as the executed notebook."""
+    code = "open('executed.ipynb', 'wb').truncate(1 << 40)\nprint('done')"
+    ended = run_confined(code, tmp_path)
+    assert (ended.breach, ended.full, ended.executed) == (None, False, None)
+    assert ended.printed == "done\n"
+
+
+def test_the_sandbox_sees_nothing_of_its_control_group(tmp_path):
+    """No control file system, no path of the group, no environment: process 1 says nothing of the organizer."""
+    code = (
+        "import os\n"
+        "print(os.path.exists('/sys/fs/cgroup'), open('/proc/1/environ').read() == '',"
+        " {line.strip().split(':')[2] for line in open('/proc/self/cgroup')})"
+    )
+    assert run_confined(code, tmp_path).printed == "False True {'/'}\n"
+
+
+def test_no_traceback_tells_where_the_environment_lies(tmp_path):
+    """This Python's environment is seen under a neutral path, so that an innocent traceback names no folder of ours."""
+    shown = run_confined("import sys; print(sys.executable)", tmp_path).printed
+    assert shown.startswith("/python/" if not sys.prefix.startswith("/usr") else sys.prefix)
+
+
+def test_no_control_group_is_left(tmp_path, control_group):
+    """After a grading its group is gone; what a killed grader left behind goes with the next one."""
+    before = set(groups_below(os.getpid()))
+    run_confined("pass", tmp_path)
+    assert set(groups_below(os.getpid())) == before
+    command = "import os\nfrom grader.cgroup import make_group\nfrom grader.limits import Limits\n"
+    command += "make_group(Limits(1.0)); print(os.getpid(), flush=True); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    dead = int(killed.stdout)
+    assert groups_below(dead)
+    run_confined("pass", tmp_path)
+    assert not groups_below(dead)
+
+
+def groups_below(pid):
+    """List the groups of a grader, wherever they may be."""
+    described = [Path(f"/proc/self/{name}").read_text() for name in ("mountinfo", "cgroup")]
+    found = [folder for place in places(*described) for folder in place.folders]
+    return [group for folder in found for group in folder.glob(f"{PREFIX}{pid}-*")]
+
+
+SYSTEMD = "30 24 0:26 / {root} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"
+OLD = (
+    "32 31 0:29 / {root}/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "33 31 0:30 {inside} {root}/memory rw - cgroup cgroup rw,memory\n"
+    "34 31 0:31 / {root}/pids rw - cgroup cgroup rw,pids\n"
+    "35 31 0:32 / {root}/unified rw - cgroup2 cgroup2 rw\n"
+)
+
+
+def fake_group(folder, handed_down):
+    """Make a folder that looks like a version 2 group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cgroup.subtree_control").write_text(handed_down)
+
+
+def test_a_group_is_made_where_controllers_are_handed_down(tmp_path):
+    """With version 2, the nearest group upwards that hands memory and pids down is the place."""
+    own = tmp_path / "user.slice" / "app.slice" / "grader.scope"
+    for folder, handed_down in ((own, ""), (own.parent, "memory pids"), (own.parents[1], "cpu memory pids")):
+        fake_group(folder, handed_down)
+    (own / "cgroup.subtree_control").unlink()  # as good as one that refuses to be written
+    found = list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n"))
+    assert found == [Place(2, (own.parent,)), Place(2, (own.parents[1],))]
+    (own.parent / "cgroup.subtree_control").write_text("cpu io")
+    (own.parents[1] / "cgroup.subtree_control").write_text("memory")
+    assert list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n")) == []
+
+
+def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):
+    """With version 1 the group has one folder per hierarchy, found also where a container sees a part of them."""
+    shown = OLD.format(root=tmp_path, inside="/docker/1f")
+    groups = "5:pids:/\n4:memory:/docker/1f/job\n3:cpu,cpuacct:/a\n0::/\n"
+    [place] = places(shown, groups)
+    assert place == Place(1, (tmp_path / "memory" / "job", tmp_path / "pids", tmp_path / "cpu" / "a"))
+    assert list(places(shown, "4:memory:/\n0::/\n")) == []
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limits_are_written(tmp_path, version):
+    """Every limit lands in its file; one that the kernel does not have is left out, one that it needs is missed."""
+    limits = Limits(60.0, memory_bytes=5 * MIB, processes=7)
+    wanted = settings(version, limits)
+    for name, _, _ in wanted:
+        (tmp_path / name).write_text("")
+    group = ControlGroup(Place(version, (tmp_path,)), limits)
+    group.limit()
+    assert {name: (tmp_path / name).read_text() for name, _, _ in wanted} == {n: str(v) for n, v, _ in wanted}
+    values = {value for _, value, needed in wanted if needed}
+    assert values == {5 * MIB, 7 * TASKS_PER_PROCESS}
+    for name, _, needed in wanted:
+        if not needed:
+            (tmp_path / name).unlink()
+    group.limit()
+    (tmp_path / "pids.max").unlink()
+    with pytest.raises(FileNotFoundError):
+        group.limit()
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "events", "verdict", "machine"),
+    [
+        (2, {"memory.events": "low 0\nmax 9\noom 0\noom_kill 0\n"}, Events(0, 0, 0), None, False),
+        (2, {"memory.events": "max 9\noom 2\noom_kill 3\n"}, Events(2, 3, 0), Verdict.MEMORY_LIMIT, False),
+        (2, {"memory.events": "max 0\noom 0\noom_kill 1\n"}, Events(0, 1, 0), None, True),
+        (2, {"pids.events": "max 4\n"}, Events(0, 0, 4), Verdict.RUNTIME_ERROR, False),
+        (
+            1,
+            {"memory.oom_control": "under_oom 0\noom_kill 1\n", "memory.max_usage_in_bytes": f"{8192 * MIB}\n"},
+            Events(1, 1, 0),
+            Verdict.MEMORY_LIMIT,
+            False,
+        ),
+        (
+            1,
+            {"memory.oom_control": "under_oom 0\noom_kill 1\n", "memory.max_usage_in_bytes": f"{100 * MIB}\n"},
+            Events(0, 1, 0),
+            None,
+            True,
+        ),
+        (1, {"pids.events": "max 1\n"}, Events(0, 0, 1), Verdict.RUNTIME_ERROR, False),
+        (1, {}, Events(0, 0, 0), None, False),
+    ],
+)
+def test_what_the_kernel_counted_is_understood(tmp_path, version, files, events, verdict, machine):
+    """A kill within the group's limit is the participant's, one without is the machine's, of either version."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    group = ControlGroup(Place(version, (tmp_path,)), default_limits("cpu"))
+    assert group.events() == events
+    breach = group.breach()
+    assert (breach.verdict if breach else None) is verdict
+    assert group.killed_by_the_machine() is machine
+
+
+def test_a_process_enters_before_it_becomes_the_sandbox(tmp_path):
+    """The command writes itself into each hierarchy and then becomes the program, with no environment at all."""
+    first, second = tmp_path / "memory", tmp_path / "pids folder"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "cgroup.procs").write_text("")
+    group = ControlGroup(Place(1, (first, second)), Limits(1.0))
+    process = subprocess.Popen(
+        group.entering(["/usr/bin/env"]), env={"SECRET": "x"}, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.communicate(timeout=30)[0] == ""
+    assert [(folder / "cgroup.procs").read_text() for folder in (first, second)] == ["0\n", "0\n"]
+    second.rename(tmp_path / "gone")
+    refused = subprocess.run(group.entering(["/usr/bin/env"]), capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "pids folder" in refused.stderr
+
+
+def test_only_groups_of_dead_graders_are_swept(tmp_path):
+    """An empty group goes when its grader is dead, and stays while it lives."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    dead, alive, other = (tmp_path / f"{PREFIX}{who}-1" for who in (ended.pid, os.getpid(), "x"))
+    for group in (dead, alive, other):
+        group.mkdir()
+    sweep(tmp_path)
+    assert (dead.exists(), alive.exists(), other.exists()) == (False, True, True)
+
+
+def test_a_machine_out_of_memory_is_no_fault_of_the_notebook(tmp_path, control_group, monkeypatch):
+    """A sandbox of which the machine's out-of-memory killer took a process within its limit counts as lost."""
+    monkeypatch.setattr(ControlGroup, "events", lambda self: Events(memory_limit=0, killed=1, task_limit=0))
+    ended = run_confined("pass", tmp_path)
+    assert ended.breach is None
+    assert "the machine ran out of memory" in ended.lost
+
+
+def test_a_watchdog_ends_with_its_context(tmp_path):
+    """No thread of ours outlives a grading."""
+    run_confined("pass", tmp_path)
+    deadline = time.monotonic() + 10
+    while any(thread.name == "watchdog" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
