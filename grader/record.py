@@ -18,6 +18,7 @@ import json
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -82,6 +83,18 @@ class Record:
     def to_json(self) -> str:
         """Return the record as the text of a JSON file."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        fields: dict[str, Any] = json.loads(text)
+        fields |= {"verdict": Verdict(fields["verdict"]), "notices": tuple(fields["notices"])}
+        fields["bac"] = tuple(fields["bac"]) if fields["bac"] is not None else None
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -163,18 +176,18 @@ def read_record(run: Path) -> Record:
         InfrastructureError: the folder is not a finished run.
     """
     try:
-        fields: dict[str, Any] = json.loads((run / RECORD_FILE).read_text())
-        fields |= {"verdict": Verdict(fields["verdict"]), "notices": tuple(fields["notices"])}
-        fields["bac"] = tuple(fields["bac"]) if fields["bac"] is not None else None
-        return Record(**fields)
+        return Record.from_json((run / RECORD_FILE).read_text())
     except FileNotFoundError:
         raise InfrastructureError(f"{run} is not a run folder: it has no {RECORD_FILE}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InfrastructureError(f"{run / RECORD_FILE} is damaged: {error}") from None
 
 
-def write_run(runs: Path, record: Record, artifacts: Artifacts) -> Path:
+def place_run(runs: Path, record: Record, fill: Callable[[Path], None]) -> Path:
     """Write a run folder into `runs` and return it.
+
+    Args:
+        fill: writes everything but the record into the folder that it is given.
 
     Raises:
         InfrastructureError: it could not be written; nothing of it stays.
@@ -185,7 +198,7 @@ def write_run(runs: Path, record: Record, artifacts: Artifacts) -> Path:
         runs.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=runs, prefix=".unfinished-"))
         try:
-            write_artifacts(scratch, artifacts)
+            fill(scratch)
             (scratch / RECORD_FILE).write_text(record.to_json())
             scratch.chmod(0o755)
             return scratch.rename(runs / name)
@@ -196,6 +209,58 @@ def write_run(runs: Path, record: Record, artifacts: Artifacts) -> Path:
         raise InfrastructureError(
             f"the run could not be written to {runs}: {error}; make room and grade again"
         ) from None
+
+
+def write_run(runs: Path, record: Record, artifacts: Artifacts) -> Path:
+    """Write a grading's run folder; see `place_run`."""
+    return place_run(runs, record, lambda folder: write_artifacts(folder, artifacts))
+
+
+def pack_run(artifacts: Artifacts) -> dict[str, bytes]:
+    """Return the files of a run folder, the record apart, as they are sent from one machine to another."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        write_artifacts(Path(folder), artifacts)
+        return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def write_packed_run(runs: Path, record: Record, files: Mapping[str, bytes]) -> Path:
+    """Write the run folder that another process packed; see `pack_run` and `place_run`."""
+
+    def fill(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    return place_run(runs, record, fill)
+
+
+def write_derived_run(runs: Path, record: Record, source: Path, submission: bytes | None) -> Path:
+    """Write the run folder of a record that was derived from a finished run, without training again.
+
+    Args:
+        source: the finished run; its files are linked, not copied, where the file system can.
+        submission: the notebook as submitted, where it is another one with the same solution; None keeps that of
+            the source.
+
+    Raises:
+        InfrastructureError: see `place_run`.
+    """
+
+    def fill(folder: Path) -> None:
+        for path in source.iterdir():
+            if path.is_file() and path.name != RECORD_FILE and not (submission and path.name == SUBMISSION_FILE):
+                link_or_copy(path, folder / path.name)
+        if submission is not None:
+            (folder / SUBMISSION_FILE).write_bytes(submission)
+
+    return place_run(runs, record, fill)
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no such names."""
+    try:
+        target.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def write_artifacts(folder: Path, artifacts: Artifacts) -> None:

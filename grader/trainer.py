@@ -69,7 +69,12 @@ def open_verified(data: DataFolder, split: str) -> Split:
 
 def data_sha256(splits: dict[str, Split]) -> str:
     """Return one checksum for several splits."""
-    return hashlib.sha256(" ".join(split.sha256 for split in splits.values()).encode()).hexdigest()
+    return combined_sha256([split.sha256 for split in splits.values()])
+
+
+def combined_sha256(checksums: list[str]) -> str:
+    """Return one checksum for the checksums of several splits."""
+    return hashlib.sha256(" ".join(checksums).encode()).hexdigest()
 
 
 def warm_up(device: torch.device, dataset: TaskDataset) -> None:

@@ -1,0 +1,190 @@
+"""From the store to a leaderboard: collect what was graded, score stored models where a split is new, rank.
+
+A board shows gradings of one template, one training draw, one split and one set of training seeds. Where a submission
+was graded under several other conditions (threads, device, sandbox, versions), the latest grading counts; a notice says
+when the rows of a board differ in them. Nothing is trained here: what is missing is named, for ``grader batch``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader.grading import Settings
+from grader.policy import Candidate, Policy, counted, finalists, within_daily_limit
+from grader.reuse import Reuse, grading_key
+from grader.standings import Contender, Standings, public_ranks, rank_rows
+from grader.store import Grading, Key, Kind, Received, Store
+from grader.verdicts import Verdict
+
+PUBLIC, FINAL = "test_a", "test_b"
+COMPARABLE = ("template_sha256", "data_sha256", "train")
+CONDITIONS = ("device", "threads", "time_limit", "sandbox")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a board is made.
+
+    Attributes:
+        data: the data folder.
+        policy: which submission counts on the public board.
+        daily_limit: how many submissions of a UTC day count; None for all.
+        seeds: training seeds; the public board behind a final ranking has the first of them alone.
+        train: the training draw; the public board behind a final ranking has "train".
+    """
+
+    data: Path
+    policy: Policy
+    daily_limit: int | None
+    seeds: tuple[int, ...]
+    train: str = "train"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard, and what the organizer should know about it.
+
+    Attributes:
+        standings: the rows.
+        missing: submissions of which the board needs a grading that the store has not.
+        notices: other things, one sentence each.
+    """
+
+    standings: Standings
+    missing: tuple[Received, ...]
+    notices: tuple[str, ...]
+
+
+class Collector:
+    """Reads the candidates of a board from the store, deriving what needs no training.
+
+    Args:
+        store: the contest.
+        reuse: scores stored models on other splits.
+    """
+
+    def __init__(self, store: Store, reuse: Reuse) -> None:
+        self._reuse = reuse
+        self._submissions: dict[tuple[Kind, str], list[Received]] = defaultdict(list)
+        for submission in store.submissions():
+            self._submissions[submission.kind, submission.participant].append(submission)
+        self._gradings: dict[int, list[Grading]] = defaultdict(list)
+        for grading in store.gradings():
+            self._gradings[grading.submission_id].append(grading)
+
+    def of_kind(self, kind: Kind) -> dict[str, list[Received]]:
+        """Return the submissions of every participant, or reference, by name."""
+        return {name: received for (which, name), received in self._submissions.items() if which is kind}
+
+    def candidate(self, submission: Received, key: Key, seeds: tuple[int, ...]) -> Candidate:
+        """Collect one submission's gradings; `key` says on what, its code and seed apart."""
+        records = []
+        attempts = 0
+        for seed in seeds:
+            comparable = [
+                grading
+                for grading in self._gradings[submission.id]
+                if grading.key.seed == seed
+                and all(getattr(grading.key, name) == getattr(key, name) for name in COMPARABLE)
+            ]
+            attempts += len(comparable)
+            finished = [grading for grading in comparable if grading.record.verdict is not Verdict.INFRASTRUCTURE_ERROR]
+            grading = next((found for found in reversed(finished) if on_split(found, key)), None)
+            if grading is None and finished:
+                wanted = replace(finished[-1].key, split=key.split, split_sha256=key.split_sha256)
+                grading = self._reuse.derive(submission, wanted)
+            if grading is not None:
+                records.append(grading.record)
+        return Candidate(submission, tuple(records), len(seeds), failed=attempts > 0 and not records)
+
+
+def on_split(grading: Grading, key: Key) -> bool:
+    """Say whether a grading scored the split that `key` names."""
+    return (grading.key.split, grading.key.split_sha256) == (key.split, key.split_sha256)
+
+
+def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -> Board:
+    """Make the board of a split; on the final one, with the shift of ranks from the public board.
+
+    Raises:
+        InfrastructureError: the data is missing, or a derived run cannot be written.
+    """
+    collector = Collector(store, Reuse(store, runs, rules.data))
+    participants = collector.of_kind(Kind.PARTICIPANT)
+    public_rules = rules if split == PUBLIC else replace(rules, seeds=rules.seeds[:1], train="train")
+    public_key = board_key(public_rules, PUBLIC)
+    everything = {
+        name: [collector.candidate(submission, public_key, public_rules.seeds) for submission in received]
+        for name, received in participants.items()
+    }
+    shown = {name: within_daily_limit(candidates, rules.daily_limit) for name, candidates in everything.items()}
+    lost = [candidate for candidates in everything.values() for candidate in candidates if candidate.failed]
+    choice = {name: counted(candidates, rules.policy) for name, candidates in shown.items()}
+    contenders = [contender(name, received, choice[name]) for name, received in participants.items()]
+    key = board_key(rules, split)
+    if split != PUBLIC:
+        ranks = public_ranks(rank_rows(contenders))
+        shown = {
+            name: [collector.candidate(each, key, rules.seeds) for each in finalists(candidates, rules.policy)]
+            for name, candidates in shown.items()
+        }
+        choice = {name: counted(candidates, Policy.BEST) for name, candidates in shown.items()}
+        contenders = [
+            replace(contender(name, received, choice[name]), public_rank=ranks.get(name))
+            for name, received in participants.items()
+        ]
+    references = {
+        name: collector.candidate(received[-1], key, rules.seeds)
+        for name, received in collector.of_kind(Kind.REFERENCE).items()
+    }
+    contenders += [
+        replace(contender(name, [candidate.submission], candidate), reference=True)
+        for name, candidate in references.items()
+    ]
+    oracles = [
+        collector.candidate(received[-1], key, rules.seeds) for received in collector.of_kind(Kind.ORACLE).values()
+    ]
+    standings = Standings(
+        title=title,
+        split=split,
+        rows=rank_rows(contenders),
+        bound=oracles[0].bac_mean if oracles else None,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    expected = [candidate for candidates in shown.values() for candidate in candidates]
+    expected += [*references.values(), *oracles, *(lost if split == PUBLIC else ())]
+    ranked = [candidate for candidate in choice.values() if candidate is not None]
+    return Board(
+        standings=standings,
+        missing=tuple(candidate.submission for candidate in expected if len(candidate.records) < candidate.wanted),
+        notices=tuple(differing_conditions(ranked)),
+    )
+
+
+def board_key(rules: Rules, split: str) -> Key:
+    """Return the key of a board's gradings; what a board leaves open has the defaults in it."""
+    return grading_key(Settings(rules.data, split, train=rules.train), code="")
+
+
+def contender(name: str, received: list[Received], candidate: Candidate | None) -> Contender:
+    """Make a participant's contender, from all that they handed in and the one that counts."""
+    last = max(submission.submitted_at for submission in received)
+    return Contender(name, reference=False, submissions=len(received), last=last, counted=candidate)
+
+
+def differing_conditions(candidates: list[Candidate]) -> list[str]:
+    """Say, one sentence each, in which conditions the rows of a board differ that should be equal."""
+    conditions = [
+        {name.replace("_", " "): str(getattr(record, name)) for name in CONDITIONS} | record.versions
+        for candidate in candidates
+        for record in candidate.records
+    ]
+    sentences = []
+    for name in conditions[0] if conditions else ():
+        values = sorted({each.get(name, "none") for each in conditions})
+        if len(values) > 1:
+            sentences.append(f"rows differ in {name}: {', '.join(values)}")
+    return sentences

@@ -1,0 +1,146 @@
+"""Gradings that need no training: found in the store, or derived from a finished run.
+
+A grading is derived when the store has one of the same solution under the same conditions:
+
+- of another submission: the same result, in a run folder of its own with its own notebook and notices;
+- on another split: the stored models are scored on the wanted one. A fault stays the fault that it was, as a notebook
+  sees the same bytes whatever split is scored.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from competition.errors import DataError
+from competition.manifest import Split, read_manifest
+from grader.entries import identify, notebook_bytes
+from grader.grading import Settings, draft_record, require_splits, scored
+from grader.record import Record, load_models, write_derived_run
+from grader.store import Grading, Key, Origin, Received, Store
+from grader.submission import read_submission
+from grader.trainer import DataFolder, combined_sha256, find_data, open_verified
+from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+
+
+def manifest_sha256(folder: DataFolder, split: str) -> str:
+    """Return the checksum that the manifest gives for a split, without opening the images.
+
+    Raises:
+        InfrastructureError: the split or its manifest is missing.
+    """
+    try:
+        return str(read_manifest(folder.folder_of(split))["splits"][split]["sha256"])
+    except DataError as error:
+        raise InfrastructureError(str(error)) from None
+    except (KeyError, TypeError):
+        raise InfrastructureError(f"the manifest in {folder.folder_of(split)} does not know {split}") from None
+
+
+def grading_key(settings: Settings, code: str) -> Key:
+    """Return the key that a grading of `code` with these settings will have, before it is made.
+
+    Raises:
+        InfrastructureError: the data is missing or unfinished.
+    """
+    folder = find_data(settings.data)
+    require_splits(settings, folder)
+    draft = draft_record(settings)
+    return Key(
+        code=code,
+        template_sha256=draft.template_sha256,
+        data_sha256=combined_sha256([manifest_sha256(folder, split) for split in (settings.train, "val")]),
+        split_sha256=manifest_sha256(folder, settings.split),
+        split=settings.split,
+        train=settings.train,
+        seed=settings.seed,
+        device=settings.device,
+        threads=settings.threads,
+        time_limit=settings.limits.seconds,
+        sandbox=settings.backend.value,
+        versions=versions_text(draft.versions),
+    )
+
+
+def versions_text(versions: dict[str, str]) -> str:
+    """Write library versions as they stand in a `Key`."""
+    return json.dumps(versions, sort_keys=True)
+
+
+class Reuse:
+    """Finds and derives gradings.
+
+    Args:
+        store: where they are found and kept.
+        runs: the folder of the run folders.
+        data: the data folder.
+
+    Raises:
+        InfrastructureError: there is no data folder.
+    """
+
+    def __init__(self, store: Store, runs: Path, data: Path) -> None:
+        self._store, self._runs, self._folder = store, runs, find_data(data)
+        self._opened: dict[str, Split] = {}
+
+    def derive(self, submission: Received, key: Key) -> Grading | None:
+        """Derive the grading of a submission under these conditions and keep it; None where a training is needed.
+
+        Raises:
+            InfrastructureError: the run cannot be written, or the split is missing or changed.
+        """
+        derived = (self._derive(submission, key, source) for source in self._store.sources(submission, key))
+        return next((grading for grading in derived if grading is not None), None)
+
+    def _derive(self, submission: Received, key: Key, source: Grading) -> Grading | None:
+        run = self._runs / source.run
+        if not run.is_dir():
+            return None
+        record, raw = source.record, None
+        if source.submission_id != submission.id:
+            read = read_again(submission)
+            if read is None:
+                return None
+            raw, notices = read
+            record = replace(record, notices=notices)
+        if source.key.split != key.split:
+            rescored = self._rescored(replace(record, split=key.split, split_sha256=None), run)
+            if rescored is None:
+                return None
+            record = rescored
+        folder = write_derived_run(self._runs, record, run, raw)
+        origin = Origin.SAME_SOLUTION if source.key.split == key.split else Origin.RESCORED
+        return self._store.add(submission, key, record, folder.name, origin=origin, source=source)
+
+    def _rescored(self, record: Record, run: Path) -> Record | None:
+        """Score a run's models on the record's split; None where the run has lost them."""
+        if record.verdict is not Verdict.OK:
+            return record
+        try:
+            models = load_models(run)
+        except FileNotFoundError:
+            return None
+        if record.split not in self._opened:
+            self._opened[record.split] = open_verified(self._folder, record.split)
+        torch.set_num_threads(record.threads)
+        device = record.device if torch.cuda.is_available() else "cpu"
+        return scored(record, [model.to(device) for model in models], self._folder, self._opened)
+
+
+def read_again(submission: Received) -> tuple[bytes | None, tuple[str, ...]] | None:
+    """Read a submission's file once more, for its notices; None where it is gone or is another one now."""
+    try:
+        raw = notebook_bytes(submission.path)
+    except InfrastructureError:
+        return None
+    if identify(raw) != (submission.file_sha256, submission.code):
+        return None
+    if isinstance(raw, ParticipantFault):
+        return None, ()
+    try:
+        return raw, read_submission(raw).notices
+    except ParticipantFault:
+        return raw, ()

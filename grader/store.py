@@ -1,0 +1,424 @@
+"""The store of a contest: participants, submissions and gradings in one SQLite file.
+
+    participants   a name, and what it stands for: a participant, a reference solution, the oracle
+    submissions    one received file of a participant, with its checksums and its time
+    gradings       what one grading of one submission gave, under which conditions; never changed, never deleted
+
+A finished grading is found again by its submission and its `Key`, so that a batch which was stopped goes on where it
+was, and nothing is counted twice. Gradings that ended in an `InfrastructureError` are kept too, and never count as
+finished. The file is in WAL mode, every write is one transaction, and it may be read while a batch writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+
+from grader.record import Record
+from grader.verdicts import InfrastructureError, Verdict
+
+SCHEMA_VERSION = 1
+MAX_FINAL = 2
+LOCK_SECONDS = 60.0
+SCHEMA = """
+CREATE TABLE participants (
+    id    INTEGER PRIMARY KEY,
+    name  TEXT NOT NULL CHECK (name <> ''),
+    kind  TEXT NOT NULL CHECK (kind IN ('participant', 'reference', 'oracle')),
+    UNIQUE (name, kind)
+) STRICT;
+CREATE TABLE submissions (
+    id              INTEGER PRIMARY KEY,
+    participant_id  INTEGER NOT NULL REFERENCES participants (id),
+    path            TEXT NOT NULL,
+    submitted_at    TEXT NOT NULL,
+    file_sha256     TEXT NOT NULL,
+    code            TEXT NOT NULL,
+    final           INTEGER NOT NULL DEFAULT 0 CHECK (final IN (0, 1)),
+    UNIQUE (participant_id, file_sha256, submitted_at)
+) STRICT;
+CREATE TABLE gradings (
+    id               INTEGER PRIMARY KEY,
+    submission_id    INTEGER NOT NULL REFERENCES submissions (id),
+    source_id        INTEGER REFERENCES gradings (id),
+    origin           TEXT NOT NULL CHECK (origin IN ('trained', 'same solution', 'rescored')),
+    code             TEXT NOT NULL,
+    template_sha256  TEXT NOT NULL,
+    data_sha256      TEXT NOT NULL,
+    split_sha256     TEXT NOT NULL,
+    split            TEXT NOT NULL,
+    train            TEXT NOT NULL,
+    seed             INTEGER NOT NULL,
+    device           TEXT NOT NULL,
+    threads          INTEGER NOT NULL,
+    time_limit       REAL NOT NULL,
+    sandbox          TEXT NOT NULL,
+    versions         TEXT NOT NULL,
+    verdict          TEXT NOT NULL,
+    record           TEXT NOT NULL CHECK (json_valid(record)),
+    run              TEXT NOT NULL,
+    CHECK ((origin = 'trained') = (source_id IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX finished_once ON gradings (
+    submission_id, code, template_sha256, data_sha256, split_sha256, split, train, seed, device, threads, time_limit,
+    sandbox, versions
+) WHERE verdict <> 'InfrastructureError';
+CREATE INDEX gradings_by_code ON gradings (code, train, seed);
+CREATE TRIGGER gradings_never_change BEFORE UPDATE ON gradings
+    BEGIN SELECT RAISE (ABORT, 'a grading is never changed'); END;
+CREATE TRIGGER gradings_never_go BEFORE DELETE ON gradings
+    BEGIN SELECT RAISE (ABORT, 'a grading is never deleted'); END;
+CREATE TRIGGER submissions_never_go BEFORE DELETE ON submissions
+    BEGIN SELECT RAISE (ABORT, 'a submission is never deleted'); END;
+CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, submitted_at, file_sha256, code
+    ON submissions BEGIN SELECT RAISE (ABORT, 'of a submission only the choice for the final changes'); END;
+"""
+
+
+class Kind(StrEnum):
+    """Whom a row of the leaderboard stands for."""
+
+    PARTICIPANT = "participant"
+    REFERENCE = "reference"
+    ORACLE = "oracle"
+
+
+class Origin(StrEnum):
+    """Where a grading comes from: a training, another grading of the same solution, or stored models."""
+
+    TRAINED = "trained"
+    SAME_SOLUTION = "same solution"
+    RESCORED = "rescored"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file that was handed in, before the store knows it.
+
+    Attributes:
+        participant: their name, in their own words.
+        kind: whom it stands for.
+        path: where the file lies.
+        submitted_at: when it came; with a time zone.
+        file_sha256: the checksum of the file.
+        code: what is graded: "cell:" and the checksum of the solution cell's source; or "file:" and that of the file,
+            where no solution cell could be lifted.
+        final: whether it was chosen for the final ranking; None where nobody said, which changes no earlier choice.
+    """
+
+    participant: str
+    kind: Kind
+    path: Path
+    submitted_at: datetime
+    file_sha256: str
+    code: str
+    final: bool | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """A submission in the store.
+
+    Attributes:
+        id: its number.
+        participant, kind, path, file_sha256, code: see `Entry`.
+        submitted_at: ISO 8601, UTC, whole seconds.
+        final: whether it was chosen for the final ranking.
+    """
+
+    id: int
+    participant: str
+    kind: Kind
+    path: Path
+    submitted_at: str
+    file_sha256: str
+    code: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class Key:
+    """Everything that the result of a grading depends on.
+
+    Attributes:
+        code: see `Entry`.
+        split_sha256: the checksum of the split that is scored, from the manifest.
+        versions: the library versions as the text of a JSON object, its keys sorted.
+        template_sha256, data_sha256, split, train, seed, device, threads, time_limit, sandbox: see `Record`.
+    """
+
+    code: str
+    template_sha256: str
+    data_sha256: str
+    split_sha256: str
+    split: str
+    train: str
+    seed: int
+    device: str
+    threads: int
+    time_limit: float
+    sandbox: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Grading:
+    """A grading in the store.
+
+    Attributes:
+        id: its number; later gradings have larger ones.
+        submission_id: whose it is.
+        source_id: the grading that it was derived from; None where it was trained.
+        origin: see `Origin`.
+        key: under which conditions.
+        record: the whole record.
+        run: the name of its run folder.
+    """
+
+    id: int
+    submission_id: int
+    source_id: int | None
+    origin: Origin
+    key: Key
+    record: Record
+    run: str
+
+
+KEY_COLUMNS = tuple(field.name for field in fields(Key))
+GRADING_COLUMNS = ("submission_id", "source_id", "origin", *KEY_COLUMNS, "verdict", "record", "run")
+FINISHED = f"verdict <> '{Verdict.INFRASTRUCTURE_ERROR.value}'"
+
+
+def utc_text(time: datetime) -> str:
+    """Write a time with a zone as ISO 8601 in UTC, to the second, so that equal times are equal texts."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+class Store:
+    """An open store; a context manager that closes it.
+
+    Args:
+        path: the SQLite file, made where there is none.
+
+    Raises:
+        InfrastructureError: the file is no store, or one of another schema version, or cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise InfrastructureError(f"the store {path} cannot be opened: {error}") from None
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._open_schema()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise InfrastructureError(f"{path} cannot be used as the store of a contest: {error}") from None
+        except InfrastructureError:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def _open_schema(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA foreign_keys = ON")
+        execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE would delete without asking a trigger
+        execute("PRAGMA journal_mode = WAL")
+        with self._transaction():
+            [version] = execute("PRAGMA user_version").fetchone()
+            [tables] = execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if version == 0 and tables == 0:
+                for statement in statements(SCHEMA):
+                    execute(statement)
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise InfrastructureError(
+                    f"{self._path} has the schema version {version}, this kit reads and writes version "
+                    f"{SCHEMA_VERSION}: use the kit that made it, or another --store"
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Run the body as one transaction: all of it is kept, or nothing."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise InfrastructureError(f"the store {self._path} cannot be written: {error}") from None
+
+    def receive(self, entries: Iterable[Entry]) -> list[Received]:
+        """Keep what was handed in; what is there already, of the same participant, file and time, stays one.
+
+        Returns:
+            The submissions of these entries, in their order, each once.
+
+        Raises:
+            InfrastructureError: a participant would have more than two choices for the final; nothing is kept then.
+        """
+        numbers: dict[int, None] = {}
+        execute = self._connection.execute
+        with self._transaction():
+            for entry in entries:
+                execute(
+                    "INSERT INTO participants (name, kind) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (entry.participant, entry.kind.value),
+                )
+                participant = execute(
+                    "SELECT id FROM participants WHERE name = ? AND kind = ?", (entry.participant, entry.kind.value)
+                ).fetchone()["id"]
+                place = (participant, entry.file_sha256, utc_text(entry.submitted_at))
+                execute(
+                    "INSERT INTO submissions (participant_id, file_sha256, submitted_at, path, code) "
+                    "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET path = excluded.path",
+                    (*place, str(entry.path), entry.code),
+                )
+                number = execute(
+                    "SELECT id FROM submissions WHERE participant_id = ? AND file_sha256 = ? AND submitted_at = ?",
+                    place,
+                ).fetchone()["id"]
+                if entry.final is not None:
+                    execute("UPDATE submissions SET final = ? WHERE id = ?", (int(entry.final), number))
+                numbers[number] = None
+            crowded = execute(
+                "SELECT name, sum(final) AS chosen FROM submissions JOIN participants p ON p.id = participant_id "
+                "GROUP BY p.id HAVING chosen > ?",
+                (MAX_FINAL,),
+            ).fetchone()
+            if crowded:
+                raise InfrastructureError(
+                    f"{crowded['name']!r} has {crowded['chosen']} submissions marked final, {MAX_FINAL} are allowed: "
+                    "mark the others with 0 in the CSV's column 'final'"
+                )
+        known = {received.id: received for received in self.submissions()}
+        return [known[number] for number in numbers]
+
+    def submissions(self) -> list[Received]:
+        """Return all submissions, in the order of their times."""
+        rows = self._connection.execute(
+            "SELECT s.*, name, kind FROM submissions s JOIN participants p ON p.id = participant_id "
+            "ORDER BY submitted_at, s.id"
+        )
+        return [
+            Received(
+                id=row["id"],
+                participant=row["name"],
+                kind=Kind(row["kind"]),
+                path=Path(row["path"]),
+                submitted_at=row["submitted_at"],
+                file_sha256=row["file_sha256"],
+                code=row["code"],
+                final=bool(row["final"]),
+            )
+            for row in rows
+        ]
+
+    def add(
+        self,
+        submission: Received,
+        key: Key,
+        record: Record,
+        run: str,
+        *,
+        origin: Origin = Origin.TRAINED,
+        source: Grading | None = None,
+    ) -> Grading:
+        """Keep a grading and return it; where a finished one is there already, that one stays and is returned.
+
+        Args:
+            submission: whose grading it is.
+            key: its conditions.
+            record: its record.
+            run: the name of its run folder.
+            origin, source: where it comes from, unless it was trained.
+        """
+        values = (
+            submission.id,
+            source.id if source else None,
+            origin.value,
+            *astuple(key),
+            record.verdict.value,
+            record.to_json(),
+            run,
+        )
+        marks = ", ".join("?" * len(values))
+        with self._transaction():
+            cursor = self._connection.execute(
+                f"INSERT INTO gradings ({', '.join(GRADING_COLUMNS)}) VALUES ({marks}) ON CONFLICT DO NOTHING", values
+            )
+            added = cursor.rowcount == 1
+        if added:
+            return self._gradings("id = ?", (cursor.lastrowid,))[0]
+        finished = self.finished(submission, key)
+        assert finished is not None  # it was in the way
+        return finished
+
+    def finished(self, submission: Received, key: Key) -> Grading | None:
+        """Return the finished grading of a submission under these conditions, if there is one."""
+        where = " AND ".join(f"{column} = ?" for column in KEY_COLUMNS)
+        found = self._gradings(f"{FINISHED} AND submission_id = ? AND {where}", (submission.id, *astuple(key)))
+        return found[0] if found else None
+
+    def sources(self, submission: Received, key: Key) -> list[Grading]:
+        """Return the finished gradings from which one under these conditions can be derived without training.
+
+        They differ in submission or split only, and were trained themselves; those of the submission itself come
+        first, then those on the same split.
+        """
+        columns = [column for column in KEY_COLUMNS if column not in ("split", "split_sha256")]
+        where = " AND ".join(f"{column} = ?" for column in columns)
+        return self._gradings(
+            f"{FINISHED} AND origin = 'trained' AND {where} ORDER BY submission_id <> ?, split <> ?, id",
+            (*(getattr(key, column) for column in columns), submission.id, key.split),
+        )
+
+    def gradings(self, submission: Received | None = None) -> list[Grading]:
+        """Return the gradings of one submission or of all, unfinished ones included, oldest first."""
+        if submission is None:
+            return self._gradings("TRUE ORDER BY id", ())
+        return self._gradings("submission_id = ? ORDER BY id", (submission.id,))
+
+    def _gradings(self, where: str, values: tuple[object, ...]) -> list[Grading]:
+        rows = self._connection.execute(f"SELECT * FROM gradings WHERE {where}", values)
+        return [
+            Grading(
+                id=row["id"],
+                submission_id=row["submission_id"],
+                source_id=row["source_id"],
+                origin=Origin(row["origin"]),
+                key=Key(**{column: row[column] for column in KEY_COLUMNS}),
+                record=Record.from_json(row["record"]),
+                run=row["run"],
+            )
+            for row in rows
+        ]
+
+
+def statements(script: str) -> Iterator[str]:
+    """Split an SQL script into its statements, so that they can run within one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
