@@ -39,7 +39,7 @@ from grader.policy import NOT_GRADED, Policy
 from grader.progress import BatchView, shown_name
 from grader.record import Record
 from grader.reuse import Reuse
-from grader.sandbox import Backend, bwrap_problem
+from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.standings import Standing, Standings, standings_csv
 from grader.store import Kind, Store
 from grader.verdicts import InfrastructureError, Verdict
@@ -97,6 +97,9 @@ def batch_command(
     sandbox: Annotated[
         Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
     ] = Backend.BWRAP,
+    image: Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")] = (
+        DEFAULT_IMAGE
+    ),
     device: DeviceOption = Device.AUTO,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Gradings at once; more than one run on Ray. Default: 1.")
@@ -125,6 +128,7 @@ def batch_command(
         device=device.value if ray_address and device is not Device.AUTO else chosen_device(device),
         threads=threads,
         backend=sandbox,
+        image=image,
         seconds=time_limit,
     )
     rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), train)
