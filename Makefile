@@ -3,9 +3,10 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PEERS ?= .venv-peers
+ENGINE ?= podman
 PRACTICE_SEED := 2026
 
-.PHONY: grade install test lint validate data notebook format peers
+.PHONY: grade install test redteam lint validate data notebook format peers image fuzz
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -23,6 +24,10 @@ install: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/pytest -n logical --maxprocesses 4
+
+# All hostile submissions, each with its verdict, and whether they work against careless graders: half an hour or more.
+redteam: $(BIN)/.installed
+	$(BIN)/pytest -m "slow or not slow" tests/test_redteam.py
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .
@@ -51,6 +56,17 @@ peers: $(BIN)/.installed
 		transformers==4.57.6 tokenizers==0.22.2 huggingface-hub==0.36.2 regex
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 		> "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+
+# The image for --sandbox podman or docker, with the packages of this environment and nothing else.
+image: $(BIN)/.installed
+	@mkdir -p build/image
+	$(BIN)/python -m pip freeze --exclude-editable > build/image/requirements.txt
+	$(ENGINE) build --file grader/sandbox/Dockerfile --tag label-noise-competition \
+		--build-arg PYTHON="$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" build/image
+
+# Hypothesis against notebooks, frames and executed notebooks: 10,000 examples and more.
+fuzz: $(BIN)/.installed
+	$(BIN)/pytest --hypothesis-profile fuzz tests/test_fuzz.py
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .

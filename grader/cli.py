@@ -39,7 +39,7 @@ from grader.options import (
 )
 from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
 from grader.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
-from grader.sandbox import Backend, bwrap_problem
+from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.submission import read_file
 from grader.validation import find_references, validate
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
@@ -123,6 +123,9 @@ def grade_command(
     sandbox: Annotated[
         Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
     ] = Backend.BWRAP,
+    image: Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")] = (
+        DEFAULT_IMAGE
+    ),
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
@@ -134,6 +137,7 @@ def grade_command(
         device=chosen_device(device),
         threads=threads,
         backend=sandbox,
+        image=image,
         seconds=time_limit,
         progress=sys.stderr.isatty(),
     )

@@ -10,6 +10,7 @@ import builtins
 import hashlib
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,10 +169,13 @@ def parse(source: str) -> ast.Module | None:
     """
     without_magics = _MAGIC_VALUE.sub(" None", _MAGIC_LINE.sub(r"\1pass", source))
     for text in (source, without_magics):
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of doubtful escapes: nothing for the organizer's terminal
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                return ast.parse(text)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
     return None
 
 

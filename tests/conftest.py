@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from typer.testing import CliRunner
 
 from competition.build import build_data
@@ -19,6 +20,12 @@ from grader.cli import app
 
 REPOSITORY = Path(__file__).parents[1]
 ALL_SAMPLES = "def your_select_indices(targets, losses):\n    return [list(range(len(targets)))] * 2\n"
+
+# No deadline per example: a hang ends at the timeout of the test. `make fuzz` takes the second profile.
+CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=CHECKS)
+settings.register_profile("fuzz", max_examples=2500, deadline=None, suppress_health_check=CHECKS, print_blob=True)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
