@@ -1,0 +1,286 @@
+"""The red-team corpus: every hostile submission gets its verdict, no more than it earns, and leaves nothing behind.
+
+The fast half runs by default, `make redteam` runs all. What works against a careless grader is shown to work there.
+"""
+
+import ctypes
+import json
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+import grader.grading
+import grader.sandbox.bubblewrap
+from competition.manifest import open_split
+from competition.notebook import graft, notebook_text
+from competition.task.data import make_loader
+from competition.task.metric import performance
+from competition.task.training import train_two_models
+from grader.limits import default_limits
+from grader.plain_text import MAX_MESSAGE
+from grader.record import load_models, unpack_selections
+from grader.sandbox import CAPTURED_BYTES, INPUT_NOTEBOOK, Backend, Job, gateway_folder, run_notebook
+from grader.trainer import evaluate
+from grader.verdicts import Verdict
+from tests.conftest import ALL_SAMPLES, REPOSITORY
+from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, README_FILE, read_corpus, with_table
+
+CORPUS = list(read_corpus())
+NAMED = {attack.name: attack for attack in CORPUS}
+CANARY = f"canary-{secrets.token_hex(8)}"
+PLANTED = "redteam-planted*"  # what attacks call the files that they leave anywhere
+PLACES = ("/", "/tmp", "/dev/shm", "/var/tmp", str(REPOSITORY), str(Path.home()), sys.prefix)
+ONE_THREAD = ("--threads", "1")  # which is quick also where several tests run side by side
+TIME_LIMIT = ("--time-limit", "25")  # seconds; a kernel needs some of them to start
+SMALL_MEMORY = 2 << 30  # enough for a kernel with torch, and quickly filled
+NEVER_STARTS = "PresentationError/notebook"  # files that are refused before a sandbox is made
+UNEARNED = 0.6  # balanced accuracy; what the attacks on metric and state select earns less
+FAST = {
+    *("metric_module_call", "metric_clean_data", "state_autograd_graph", "state_no_check"),
+    *("files_labels_by_path", "files_proc", "files_startup", "files_key_ring", "files_planted_link", "files_fill_tmp"),
+    *("process_daemon", "process_privileges", "process_kill_all", "process_system_exit", "process_balloon"),
+    *("channel_early_answers", "channel_many_connections", "channel_oversized_frame", "channel_pickle"),
+    *("channel_half_frame", "channel_forged_notebook", "channel_markup_in_error"),
+    *("notebook_transformers", "notebook_changed_locked_cells"),
+}
+SEARCH, UNLINK, USER_RING = 10, 9, -4
+KEY_CALLS = {"x86_64": (248, 250), "aarch64": (217, 219)}  # add_key, keyctl
+
+
+def parameters(attacks):
+    """Make a test's parameters of attacks, the fast half unmarked."""
+    made = []
+    for attack in attacks:
+        name = f"{attack.verdict}/{attack.name}"
+        fast = attack.name in FAST or (name.startswith(NEVER_STARTS) and attack.name != "notebook_million_cells")
+        made.append(pytest.param(attack, id=name, marks=() if fast else pytest.mark.slow))
+    return made
+
+
+@dataclass(frozen=True)
+class Organizer:
+    """Somebody who grades, with secrets in the private folder, at home, in the environment and on the key ring.
+
+    Attributes:
+        data: the data folder.
+        temporary: the folder for temporary files, whose name is on every mount of a sandbox of ours.
+    """
+
+    data: Path
+    temporary: Path
+
+
+@pytest.fixture
+def organizer(data, tmp_path, monkeypatch) -> Iterator[Organizer]:
+    """Plant the canary where attacks look for secrets, and give this test a temporary folder of its own."""
+    (data / "private" / "secret.txt").write_text(CANARY)
+    (data / "private" / "test_a" / "secret.txt").write_text(CANARY)
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "secret.txt").write_text(CANARY)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SECRET_TOKEN", CANARY)
+    temporary = Path(tempfile.mkdtemp(prefix="redteam-"))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    put_key("redteam-organizer", CANARY)
+    yield Organizer(data, temporary)
+    remove_keys()
+    shutil.rmtree(temporary)
+
+
+def put_key(name, content):
+    """Put a key on the user's key ring; say whether this machine lets us."""
+    add_key, _ = KEY_CALLS[platform.machine()]
+    text = content.encode()
+    return ctypes.CDLL(None).syscall(add_key, b"user", name.encode(), text, len(text), USER_RING) > 0
+
+
+def remove_keys():
+    """Take this module's keys off the user's key ring; return the names of those that were there."""
+    _, keyctl = KEY_CALLS[platform.machine()]
+    call = ctypes.CDLL(None).syscall
+    found = []
+    for name in ("redteam-organizer", "redteam-planted"):
+        key = call(keyctl, SEARCH, USER_RING, b"user", name.encode(), 0)
+        if key > 0:
+            call(keyctl, UNLINK, key, USER_RING)
+            found.append(name)
+    return found
+
+
+def sandboxed(temporary):
+    """Return every process on this machine that lives in a sandbox made by this test: its mounts tell."""
+    found = []
+    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
+        with suppress(OSError):
+            if temporary.name in mounts.read_text():
+                found.append(mounts.parent.name)
+    return found
+
+
+def descriptors():
+    """Return what this process has open besides plain files."""
+    found = []
+    for number in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(number.readlink()))
+    return sorted(name for name in found if name.startswith(("socket:", "pipe:", "anon_inode:", "/tmp/task")))
+
+
+def listed(folder):
+    """Return the name, size and time of everything in a folder."""
+    return sorted((str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def planted():
+    """Return the files of attacks that stand outside a sandbox."""
+    return [str(path) for place in PLACES for path in Path(place).glob(PLANTED)]
+
+
+@pytest.fixture
+def spotless(organizer):
+    """Check, when the grading is over, that no process, socket, mount, file or descriptor of it is left."""
+    files, opened = listed(organizer.data), descriptors()
+    children = psutil.Process().children(recursive=True)
+    yield organizer
+    assert psutil.Process().children(recursive=True) == children
+    assert sandboxed(organizer.temporary) == []
+    assert organizer.temporary.name not in Path("/proc/net/unix").read_text()
+    assert list(organizer.temporary.iterdir()) == []
+    assert planted() == []
+    assert listed(organizer.data) == files
+    assert descriptors() == opened
+    assert "redteam-planted" not in remove_keys()
+
+
+def check_words(graded):
+    """Check that what may be shown is bounded and plain, and that no secret is in anything that was written."""
+    message = graded.record["message"]
+    assert len(message) <= MAX_MESSAGE
+    assert {unicodedata.category(each) for each in message if each not in "\n\t"}.isdisjoint({"Cc", "Cs"})
+    assert all(len(notice) < 500 for notice in graded.record["notices"])
+    assert len(graded.record["notices"]) < 50
+    written = [path.read_bytes() for path in graded.run.iterdir() if path.suffix != ".npz"]
+    assert not any(CANARY.encode() in content for content in (*written, graded.printed.encode(errors="replace")))
+    assert (graded.run / "output.txt").stat().st_size < CAPTURED_BYTES + 100
+    assert not any(path.is_symlink() for path in graded.run.iterdir())
+
+
+def check_score(graded, data):
+    """Train a second time from the stored selections alone: the same models, and exactly the score of the record."""
+    steps = iter(unpack_selections(graded.run))
+    train, val = (open_split(data / "public", split).dataset for split in ("train", "val"))
+    models, _ = train_two_models(
+        make_loader(train),
+        make_loader(val),
+        lambda targets, losses: next(steps),
+        seed=graded.record["seed"],
+        device=torch.device("cpu"),
+        threads=graded.record["threads"],
+        progress=False,
+    )
+    assert next(steps, None) is None
+    for ours, stored in zip(models, load_models(graded.run), strict=True):
+        for mine, theirs in zip(ours.state_dict().values(), stored.state_dict().values(), strict=True):
+            assert torch.equal(mine, theirs)
+    earned = list(evaluate(models, open_split(data / "private", "test_a").dataset))
+    assert earned == graded.record["bac"]
+    assert graded.record["bac_mean"] == sum(earned) / 2
+    assert graded.record["points"] == performance(sum(earned) / 2)
+
+
+@pytest.mark.parametrize("attack", parameters(CORPUS))
+def test_an_attack_gets_its_verdict_and_nothing_else(attack, grade, spotless, monkeypatch):
+    """The verdict is the expected one, the score is what the selections earn, no secret is out, and nothing is left."""
+    if attack.verdict == Verdict.MEMORY_LIMIT:
+        limits = replace(default_limits("cpu"), memory_bytes=SMALL_MEMORY)
+        monkeypatch.setattr(grader.grading, "default_limits", lambda *_: limits)
+    options = ONE_THREAD + (TIME_LIMIT if attack.verdict == Verdict.TIME_LIMIT else ())
+    graded = grade(attack.submission(), *options)
+    assert "Traceback" not in graded.printed.replace(graded.record["message"], "")
+    assert graded.record["verdict"] == attack.verdict, graded.record["message"]
+    assert "REACHED" not in graded.record["message"]
+    assert graded.record["sandbox"] == "bwrap"
+    check_words(graded)
+    if attack.verdict == Verdict.OK:
+        assert graded.status == 0
+        check_score(graded, spotless.data)
+        assert attack.works_against != ONE_PROCESS or graded.record["bac_mean"] < UNEARNED
+    else:
+        assert (graded.status, graded.record["points"], graded.record["bac"]) == (1, 0, None)
+        assert not list(graded.run.glob("*.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "attack", [pytest.param(each, id=each.name) for each in CORPUS if each.works_against == ONE_PROCESS]
+)
+def test_an_attack_works_against_a_grader_of_one_process(attack, data, tmp_path):
+    """Where submission, models and labels share a process, the same cell gains what it did not earn."""
+    (tmp_path / "cell.py").write_text(attack.cell)
+    command = [sys.executable, "-m", "tests.redteam.one_process", str(tmp_path / "cell.py"), str(data)]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=300)
+    assert sum(json.loads(ran.stdout.splitlines()[-1])) / 2 >= UNEARNED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "attack", [pytest.param(each, id=each.name) for each in CORPUS if each.works_against == NO_SANDBOX]
+)
+def test_an_attack_works_without_a_sandbox(attack, grade, organizer):
+    """Without the sandbox the same cell reaches what it looks for."""
+    graded = grade(attack.submission(), "--sandbox", "none", *ONE_THREAD)
+    assert "REACHED" in graded.record["message"]
+
+
+def test_a_key_ring_would_be_reached_without_the_filter(grade, organizer, monkeypatch):
+    """Namespaces do not cover the key ring: where its calls are not refused, the organizer's key is read."""
+    if not put_key("redteam-organizer", CANARY):
+        pytest.skip("this machine has no key rings to be read")
+    monkeypatch.setattr(grader.sandbox.bubblewrap, "filter_program", lambda: None)
+    graded = grade(NAMED["files_key_ring"].submission(), *ONE_THREAD)
+    assert "REACHED" in graded.record["message"]
+
+
+def test_the_search_for_what_is_left_finds_a_running_sandbox(organizer):
+    """While a sandbox runs, its processes, its socket's folder and its children are seen; afterwards they are not."""
+    with gateway_folder() as folder:
+        (folder / INPUT_NOTEBOOK).write_text(notebook_text(graft("import time\ntime.sleep(1000)\n" + ALL_SAMPLES)))
+        public = organizer.data / "public"
+        job = Job(folder, public / "train", public / "val", "cpu", 2, default_limits("cpu"))
+        with run_notebook(Backend.BWRAP, job):
+            deadline = time.monotonic() + 60
+            while not sandboxed(organizer.temporary):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert psutil.Process().children(recursive=True)
+            assert list(organizer.temporary.iterdir())
+    assert sandboxed(organizer.temporary) == []
+
+
+def test_the_corpus_is_large_and_whole():
+    """There are at least 50 attacks, some in every group and for every verdict, and none has another's name."""
+    assert len(NAMED) == len(CORPUS) >= 50
+    assert {attack.group for attack in CORPUS} == set(GROUPS)
+    assert {attack.verdict for attack in CORPUS} == set(Verdict) - {Verdict.INFRASTRUCTURE_ERROR}
+    assert set(NAMED) >= FAST
+
+
+def test_the_table_is_that_of_the_corpus():
+    """The README's table is what the headers say (python -m tests.redteam writes it)."""
+    readme = README_FILE.read_text(encoding="utf-8")
+    assert readme == with_table(readme)
