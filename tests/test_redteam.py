@@ -72,7 +72,7 @@ def parameters(attacks):
 
 @dataclass(frozen=True)
 class Organizer:
-    """Somebody who grades, with secrets in the private folder, at home, in the environment and on the key ring.
+    """Somebody who grades, with secrets in the private folder, at home and in the environment.
 
     Attributes:
         data: the data folder.
@@ -96,9 +96,7 @@ def organizer(data, tmp_path, monkeypatch) -> Iterator[Organizer]:
     temporary = Path(tempfile.mkdtemp(prefix="redteam-"))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr("tempfile.tempdir", None)
-    put_key("redteam-organizer", CANARY)
     yield Organizer(data, temporary)
-    remove_keys()
     shutil.rmtree(temporary)
 
 
@@ -164,7 +162,6 @@ def spotless(organizer):
     assert planted() == []
     assert listed(organizer.data) == files
     assert descriptors() == opened
-    assert "redteam-planted" not in remove_keys()
 
 
 def check_words(graded):
@@ -247,13 +244,20 @@ def test_an_attack_works_without_a_sandbox(attack, grade, organizer):
     assert "REACHED" in graded.record["message"]
 
 
-def test_a_key_ring_would_be_reached_without_the_filter(grade, organizer, monkeypatch):
-    """Namespaces do not cover the key ring: where its calls are not refused, the organizer's key is read."""
+def test_the_key_ring_is_out_of_reach(grade, organizer, monkeypatch):
+    """The organizer's key is not read and none is planted; where the calls are not refused, both would be done."""
     if not put_key("redteam-organizer", CANARY):
-        pytest.skip("this machine has no key rings to be read")
-    monkeypatch.setattr(grader.sandbox.bubblewrap, "filter_program", lambda: None)
-    graded = grade(NAMED["files_key_ring"].submission(), *ONE_THREAD)
-    assert "REACHED" in graded.record["message"]
+        pytest.skip("this machine has no key ring for anybody")
+    try:
+        graded = grade(NAMED["files_key_ring"].submission(), *ONE_THREAD)
+        assert graded.record["verdict"] == "OK", graded.record["message"]
+        check_words(graded)
+        assert remove_keys() == ["redteam-organizer"]
+        put_key("redteam-organizer", CANARY)
+        monkeypatch.setattr(grader.sandbox.bubblewrap, "filter_program", lambda: None)
+        assert "REACHED" in grade(NAMED["files_key_ring"].submission(), *ONE_THREAD).record["message"]
+    finally:
+        remove_keys()
 
 
 def test_the_search_for_what_is_left_finds_a_running_sandbox(organizer):

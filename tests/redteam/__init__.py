@@ -1,7 +1,7 @@
 """The red-team corpus: hostile submissions, each with the verdict that it must get.
 
 ``<verdict>/<attack>.py`` is a solution cell, ``<verdict>/<attack>.ipynb`` a whole notebook, and `built_files` has those
-that text cannot hold. Each says in a few lines what it tries, what stops it, and which careless grader would fall for it::
+that text cannot hold. Each says in a few lines what it tries, what stops it, and which careless grader falls for it::
 
     # ATTACK [group]: what it tries
     # STOPPED BY: what stops it
