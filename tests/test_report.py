@@ -1,0 +1,531 @@
+"""Reports of real runs in both editions, and what becomes of hostile output on its way into one."""
+
+import base64
+import csv
+import json
+import re
+import shutil
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, PngImagePlugin
+from typer.testing import CliRunner
+
+from competition.manifest import open_split
+from competition.notebook import SOLUTION_MARKER, graft, notebook_text
+from grader.cli import app
+from grader.grading import Settings, grade
+from grader.notebook_output import MAX_IMAGES, MAX_SIDE, MAX_TEXT, Note, Picture, Text, notebook_output
+from grader.pages import report_page
+from grader.plain_text import plain_message, plain_text
+from grader.record import load_models, read_record, unpack_losses, unpack_selections, write_run
+from grader.report import ADVICE, histogram, make_report
+from grader.trainer import evaluate
+from grader.verdicts import Verdict
+from tests.browser import DESKTOP, PHONE, brightness, chromium, overflow, visitor
+from tests.conftest import ALL_SAMPLES
+
+__all__ = ["chromium", "visitor"]  # fixtures
+
+CANARY = "canary-7d20"
+ATTACK = "<img src=x onerror=\"document.title='owned'\">"
+PRINTED = f"\x1b[31mred\x1b[0m {ATTACK} </pre></script><script>document.title = 'owned'</script>"
+
+# Displays everything that a notebook can display, and keeps what has a small loss, some of it twice.
+SHOWY = f"""
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import HTML, SVG, Javascript, Latex, display
+from tqdm import tqdm
+
+print({PRINTED!r})
+for _ in tqdm(range(3)):
+    pass
+plt.figure(figsize=(3, 2))
+plt.plot([3, 1, 2])
+plt.show()
+for kind, text in ((HTML, {ATTACK!r}), (SVG, "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")):
+    display({{"text/html": text, "image/svg+xml": text}}, raw=True)
+    display(kind(text))
+display(Javascript("document.title = 'owned'"), Latex("$x$"))
+calls = 0
+
+
+def your_select_indices(targets, losses):
+    global calls  # {ATTACK}
+    calls += 1
+    print("call", calls)
+    small = torch.argsort(losses[1])[: len(targets) // 2]
+    return [torch.cat([small, small[:3]]), targets == 1]
+"""
+
+
+def stored(cell, data, runs, **settings):
+    """Grade a cell, or a submitted file's bytes, and return its run folder."""
+    raw = cell if isinstance(cell, bytes) else notebook_text(graft(cell)).encode()
+    return write_run(runs, *grade(raw, Settings(data, **({"split": "test_a"} | settings))))
+
+
+@pytest.fixture(scope="module")
+def good(data, tmp_path_factory):
+    """Make one run with the verdict OK."""
+    notebook = graft(SHOWY)
+    next(cell for cell in notebook.cells if cell.id == "locked-metric").source += "\n# " + ATTACK
+    run = stored(notebook_text(notebook).encode(), data, tmp_path_factory.mktemp("runs"))
+    assert read_record(run).verdict is Verdict.OK
+    return run
+
+
+@pytest.fixture(scope="module")
+def broken(data, tmp_path_factory):
+    """Make one run that raised an error in the second epoch."""
+    cell = "calls = 0\ndef your_select_indices(targets, losses):\n    global calls\n    calls += 1\n"
+    cell += f"    if calls == 4: raise ValueError({ATTACK!r})\n    return [[0, 0, 1], []]"
+    run = stored(cell, data, tmp_path_factory.mktemp("runs"))
+    assert read_record(run).verdict is Verdict.RUNTIME_ERROR
+    return run
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Copy a run, with some fields of its record changed."""
+
+    def make(run, **fields):
+        target = tmp_path / "copied run"
+        shutil.copytree(run, target)
+        record = json.loads((target / "record.json").read_text()) | fields
+        (target / "record.json").write_text(json.dumps(record))
+        return target
+
+    return make
+
+
+def pages(run, data):
+    """Return both editions, the participant's first."""
+    return [report_page(make_report(run, data, for_organizer=flag)) for flag in (False, True)]
+
+
+def truth_table(data):
+    """Return the noisy and the clean labels of the training data, in file order."""
+    train = open_split(data / "public", "train").dataset
+    with open(data / "private" / "train_truth.csv", newline="") as stream:
+        clean = {row["file"]: int(row["clean_label"]) for row in csv.DictReader(stream)}
+    return train.targets.numpy(), np.array([clean[name] for name in train.files])
+
+
+def test_both_editions_show_what_was_kept(good, data):
+    """The counts per class, model and epoch are those of the stored selections, repeats told apart."""
+    report = make_report(good, data, for_organizer=False)
+    noisy, _ = truth_table(data)
+    steps = unpack_selections(good)
+    assert report.kept.available.tolist() == np.bincount(noisy).tolist()
+    for epoch in range(6):
+        for model in (0, 1):
+            places = [128 * half + steps[2 * epoch + half][model] for half in (0, 1)]
+            every, different = np.concatenate(places), np.unique(np.concatenate(places))
+            assert report.kept.picks[epoch, model].tolist() == np.bincount(noisy[every], minlength=2).tolist()
+            assert report.kept.samples[epoch, model].tolist() == np.bincount(noisy[different], minlength=2).tolist()
+    assert (report.kept.picks[:, 0].sum(axis=1) - report.kept.samples[:, 0].sum(axis=1) == 6).all()
+    assert [epoch.val_bac for epoch in report.history]
+    assert report.gaps == report.notes == ()
+
+
+def test_the_organizers_edition_shows_the_truth(good, data):
+    """Purity, the histograms and the framed images agree with the truth file."""
+    truth = make_report(good, data, for_organizer=True).truth
+    noisy, clean = truth_table(data)
+    wrong = noisy != clean
+    assert (truth.flipped, truth.samples) == (wrong.sum(), len(noisy))
+    picked = [128 * (step % 2) + indices for step, pair in enumerate(unpack_selections(good)) for indices in pair]
+    assert truth.quality.purity == pytest.approx(1 - wrong[np.concatenate(picked)].mean())
+    losses = unpack_losses(good, len(noisy)).mean(axis=1)
+    for found in truth.losses:
+        edges, values = found.histogram.edges, losses[found.epoch - 1]
+        assert found.histogram.clean.sum() == pytest.approx(1.0)
+        assert found.histogram.flipped[0] == pytest.approx(((values < edges[1]) & wrong).sum() / wrong.sum(), abs=0.02)
+    assert [found.epoch for found in truth.losses] == [1, 6]
+    train = open_split(data / "public", "train").dataset
+    originals = {(image.numpy()[0] * 255).round().astype(np.uint8).tobytes(): k for k, image in enumerate(train.images)}
+    for row in truth.images:
+        assert len(row.images) == 8
+        frequencies = [image.frequency for image in row.images]
+        assert frequencies == sorted(frequencies, reverse=row.most)
+        for image in row.images:
+            place = originals[np.asarray(Image.open(BytesIO(image.png))).tobytes()]
+            assert (image.noisy, image.clean) == (noisy[place], clean[place]) == (row.noisy, clean[place])
+            assert image.frequency == pytest.approx(truth.quality.frequency[place])
+        of_class = np.sort(truth.quality.frequency[noisy == row.noisy])
+        assert frequencies[0] == pytest.approx(of_class[-1] if row.most else of_class[0])
+
+
+def test_the_participants_edition_carries_nothing_private(good, data, copy):
+    """Neither the truth nor a figure of another private split is in it: only the public score."""
+    record = json.loads((good / "record.json").read_text())
+    shown, secret = pages(good, data)
+    assert f"{record['bac'][0]:.4f}" in shown
+    assert record["split_sha256"] not in shown
+    assert record["split_sha256"] in secret
+    final = evaluate(load_models(good), open_split(data / "private", "test_b").dataset)
+    known = {f"{bac:.4f}" for epoch in json.loads((good / "history.json").read_text()) for bac in epoch["val_bac"]}
+    known |= {f"{bac:.4f}" for bac in (*record["bac"], record["bac_mean"])}
+    assert not any(figure in shown for figure in {f"{bac:.4f}" for bac in final} - known)
+    for words in ("purity", "recall", "truly", "wrong label", "organizer"):
+        assert words in secret.lower()
+        assert words not in shown.lower()
+    assert shown.count("data:image") == shown.count('class="output"') == 1
+    assert secret.count("data:image") == 33
+    ranked = copy(good, split="test_b", bac=[0.7123, 0.7345], bac_mean=0.7234, points=74)
+    shown, secret = pages(ranked, data)
+    assert not re.search(r"0\.7123|0\.7345|0\.7234|>74<", shown)
+    assert "published with the final ranking" in shown
+    assert "0.7234" in secret
+
+
+def test_what_was_printed_on_a_private_draw_stays_private(good, data, copy):
+    """A cell that runs on a redraw could print its labels out: the participant sees neither output nor message."""
+    run = copy(good, train="redraw-1", verdict="RuntimeError", message=f"ValueError: {CANARY}", bac=None, bac_mean=None)
+    report = make_report(run, data, for_organizer=False)
+    shown, secret = pages(run, data)
+    assert report.output is None
+    assert CANARY not in shown
+    assert "call 12" not in shown
+    assert "not public" in shown
+    assert CANARY in secret
+    assert "call 12" in secret
+
+
+def test_our_own_errors_tell_a_participant_no_paths(data, tmp_path):
+    """What went wrong on our side names folders: the organizer reads it, the participant that they need do nothing."""
+    ours = stored(ALL_SAMPLES, tmp_path / CANARY, tmp_path / "runs")
+    shown, secret = pages(ours, tmp_path / CANARY)
+    assert CANARY not in shown
+    assert "nothing for you to do" in shown
+    assert CANARY in secret
+    assert ">0<" not in shown
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.OK])
+def test_every_verdict_has_a_page_with_advice(broken, data, copy, verdict):
+    """Whatever the verdict, both editions come out, with the verdict, its message escaped, and what to do."""
+    run = copy(broken, verdict=verdict.value, message=f"{ATTACK} & more")
+    shown, secret = pages(run, data)
+    for page in (shown, secret):
+        assert f">{verdict.value}</h1>" in page
+        assert ATTACK not in page
+        assert ADVICE[verdict] in page.replace("&#39;", "'")
+    if verdict is not Verdict.INFRASTRUCTURE_ERROR:
+        assert "&amp; more" in shown
+
+
+def test_a_training_that_ended_early_shows_its_whole_epochs(broken, data):
+    """Of three answered batches the first two are an epoch: it is counted, the third is only mentioned."""
+    report = make_report(broken, data, for_organizer=True)
+    assert report.answered == 3
+    assert report.kept.samples.shape == (1, 2, 2)
+    assert report.kept.samples[0].sum(axis=1).tolist() == [4, 0]
+    assert report.kept.picks[0].sum(axis=1).tolist() == [6, 0]
+    assert report.truth.losses == ()
+    assert report.gaps == ()
+    assert "It ended after 3 answered batches." in report_page(report)
+
+
+def test_a_file_that_is_no_notebook_has_a_report(data, tmp_path):
+    """Without a solution cell, an executed notebook and a training, verdict and advice are the report."""
+    report = make_report(stored(b"{}", data, tmp_path / "runs"), data, for_organizer=True)
+    assert report.record.verdict is Verdict.PRESENTATION_ERROR
+    assert (report.solution, report.output, report.kept, report.truth, report.gaps) == (None, None, None, None, ())
+    assert "not a Jupyter notebook" in report_page(report)
+
+
+PARTS = {
+    "history.json": "The course of the training is missing.",
+    "selections.npz": "What was selected is missing.",
+    "losses.npz": "The losses are missing.",
+    "executed.ipynb": None,
+    "submission.ipynb": None,
+    "model_1.safetensors": None,
+}
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "other"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_or_damaged_part_costs_only_itself(good, data, copy, part, damage):
+    """Without a part, or with half of it or something else in its place, the rest is reported and the gap is named."""
+    run = copy(good)
+    path = run / part
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(
+            {"empty": b"", "cut": content[: len(content) // 2], "other": b'[{"x": [1, "\\ud800"]}]'}[damage]
+        )
+    report = make_report(run, data, for_organizer=True)
+    assert [gap.what for gap in report.gaps] == ([PARTS[part]] if PARTS[part] else [])
+    assert "0." in report_page(report)
+    assert (report.history == ()) == (part == "history.json")
+    assert (report.kept is None) == (part == "selections.npz")
+    assert (report.solution is None) == (part == "submission.ipynb")
+    assert (report.output is None) == (part == "executed.ipynb")
+
+
+def test_without_the_data_the_rest_is_reported(good, data, tmp_path):
+    """No data, other data, or its public part alone: what needs it is a gap, whose reason only the organizer reads."""
+    for folder, missing in ((tmp_path / CANARY, "counted by class"), (data / "public", "needs the truth")):
+        report = make_report(good, folder, for_organizer=True)
+        assert [missing in gap.what for gap in report.gaps] == [True]
+        assert report.truth is None
+        assert len(report.history) == 6
+    shown, secret = pages(good, tmp_path / CANARY)
+    assert CANARY not in shown
+    assert CANARY in secret
+    assert make_report(good, data / "public", for_organizer=False).gaps == ()
+
+
+def test_the_command_writes_the_page(good, data, copy, tmp_path):
+    """`grader report` writes into the run folder or to -o, says what is missing, and knows no run by exit 3."""
+    run = copy(good)
+    result = CliRunner().invoke(app, ["report", str(run), "--data", str(data)])
+    assert result.exit_code == 0, result.output
+    page = (run / "report" / "participant.html").read_text()
+    assert page == report_page(make_report(run, data, for_organizer=False))
+    out = tmp_path / "sub" / "page.html"
+    options = ["--edition", "organizer", "--data", str(tmp_path / "nowhere"), "-o", str(out)]
+    result = CliRunner().invoke(app, ["report", str(run), *options])
+    assert result.exit_code == 0
+    assert "cannot be counted by class" in result.output
+    assert "Organizer’s edition" in out.read_text()
+    assert CliRunner().invoke(app, ["report", str(tmp_path), "--data", str(data)]).exit_code == 3
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["report", str(run), "--data", str(data), "-o", str(tmp_path / "file" / "x.html")])
+    assert result.exit_code == 3
+    assert "could not be written" in result.output
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_every_report_opens_in_peace_and_fits(visitor, good, broken, data, width, scheme):
+    """No console message, no request, nothing wider than the window, in both editions of a good and of a bad run."""
+    for run in (good, broken):
+        for text in pages(run, data):
+            page = visitor.open(text, width=width, scheme=scheme)
+            for details in page.locator("summary").all():
+                details.click()
+            assert overflow(page) <= 0
+            assert (brightness(page) > 128) == (scheme == "light")
+
+
+def test_hostile_output_and_source_stay_text(visitor, good, data):
+    """Markup that was printed, displayed, commented or written is shown as letters; only the plot is an image."""
+    page = visitor.open(report_page(make_report(good, data, for_organizer=False)))
+    printed = page.locator("pre").first.inner_text()
+    assert printed.startswith(plain_text(PRINTED))
+    assert "100%" in printed  # of a progress bar, its last state
+    assert " 0%" not in printed
+    assert page.locator("pre.code").inner_text().startswith(SOLUTION_MARKER)
+    assert ATTACK in page.locator("pre.code").inner_text()
+    assert "locked cell [metric] was changed" in page.locator(".notices").inner_text()
+    assert page.title().startswith("Report: OK")
+    assert page.locator("script, iframe, object, embed, link[rel=stylesheet]").count() == 0
+    [image] = page.locator("main img").all()
+    assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+    body = page.locator("main").inner_text()
+    assert "neither text nor a PNG or JPEG image" in body
+    assert "<IPython.core.display.HTML object>" in body
+    assert "call 12" in body
+
+
+# What becomes of hostile text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\x1b[1;31mred\x1b[0m and \x1b]0;title\x07plain", "red and plain"),
+        ("\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("evil\u202egpj\u202c.exe \u2066x\u2069\u200e\u061c", "evilgpj.exe x"),
+        ("a\x00b\x07c\x7f\x9b\ud800\ufeff\U000e0041", "abc"),
+        ("10%\r50%\r100%\nnext\r\nlast\r", "100%\nnext\nlast"),
+        ("tabs\tand\nlines, zażółć, שלום, 👩\u200d🔬", "tabs\tand\nlines, zażółć, שלום, 👩\u200d🔬"),
+    ],
+)
+def test_text_becomes_plain(text, plain):
+    """Escape sequences, control, direction and half characters go; letters of any script stay."""
+    assert plain_text(text) == plain
+
+
+def test_a_message_keeps_its_end():
+    """A message is bounded, and what is kept is its end, where an error names its cause."""
+    message = plain_message("x" * 10_000 + "\x1b[0m the cause ")
+    assert len(message) == 4096
+    assert message.endswith("x the cause")
+
+
+# What becomes of a hostile executed notebook
+
+
+def executed(*outputs, source=SOLUTION_MARKER + "\npass", after=()):
+    """Make an executed notebook whose solution cell has these outputs."""
+    cells = [
+        {"cell_type": "code", "source": "print()", "outputs": [{"output_type": "stream", "text": "before"}]},
+        {"cell_type": "code", "source": source, "outputs": list(outputs)},
+        {"cell_type": "code", "source": ["final"], "outputs": list(after)},
+    ]
+    return json.dumps({"cells": cells}).encode()
+
+
+def display(**bundle):
+    """Make an output that displays a bundle; names have an underscore for the slash."""
+    return {"output_type": "display_data", "data": {name.replace("_", "/"): value for name, value in bundle.items()}}
+
+
+def encoded(image, file_format="PNG", **options):
+    """Encode an image as a notebook does."""
+    stream = BytesIO()
+    image.save(stream, file_format, **options)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def shown_by(*outputs):
+    """Return what the outputs of a solution cell become."""
+    return notebook_output(executed(*outputs)).solution
+
+
+def test_an_image_is_encoded_again_without_what_came_with_it():
+    """The pixels stay; text, colour profile and whatever follows the image go."""
+    pixels = Image.effect_noise((40, 30), 90).convert("RGB")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", CANARY)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    raw = base64.b64decode(encoded(pixels, pnginfo=text, icc_profile=profile)) + b"<script>" + CANARY.encode()
+    assert CANARY.encode() in raw
+    [picture] = shown_by(display(image_png=base64.b64encode(raw).decode(), text_html=ATTACK))
+    assert isinstance(picture, Picture)
+    assert CANARY.encode() not in picture.png
+    again = Image.open(BytesIO(picture.png))
+    assert again.info == {}
+    assert np.array_equal(np.asarray(again)[..., :3], np.asarray(pixels))
+
+
+def test_jpeg_is_shown_and_large_images_shrink():
+    """A JPEG becomes a PNG; an image of more pixels than a page needs is made smaller."""
+    jpeg, large = shown_by(
+        display(image_jpeg=[encoded(Image.new("L", (20, 10), 200), "JPEG")]),
+        display(image_png=encoded(Image.new("L", (2000, 500)))),
+    )
+    assert (jpeg.width, jpeg.height) == (20, 10)
+    assert (large.width, large.height) == (MAX_SIDE, MAX_SIDE // 4)
+    assert jpeg.png.startswith(b"\x89PNG")
+
+
+def png_of(width, height, data=b""):
+    """Make a PNG file that claims a size, whatever its data is."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")).decode()
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (png_of(50_000, 50_000, zlib.compress(bytes(1 << 20))), "cannot be read"),
+        (png_of(9000, 9000, zlib.compress(bytes(1 << 20))), "9,000 by 9,000 pixels"),
+        (png_of(100, 100, zlib.compress(b"short")), "cannot be read"),
+        (png_of(0, 0), "cannot be read"),
+        ("not base64 at all!", "cannot be read"),
+        (encoded(Image.new("P", (8, 8)), "GIF"), "cannot be read"),
+        (base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg'/>").decode(), "cannot be read"),
+        ("A" * (6 << 20), "more than 4 MiB"),
+    ],
+    ids=["bomb", "too many pixels", "cut", "no pixels", "no base64", "GIF", "SVG", "too many bytes"],
+)
+def test_a_bad_image_becomes_a_note(image, words):
+    """A bomb, a broken or huge file, or another format behind the name of PNG is a sentence of ours."""
+    [note] = shown_by(display(image_png=image))
+    assert isinstance(note, Note)
+    assert words in note.text
+
+
+def test_output_is_bounded_with_a_notice():
+    """Beyond so much text and so many images, only how much more there was is told."""
+    texts = [{"output_type": "stream", "text": ["y" * 1000 + "\n"] * 50} for _ in range(3)]
+    [text, note] = shown_by(*texts)
+    assert text == Text(("y" * 1000 + "\n") * (MAX_TEXT // 1001) + "y" * (MAX_TEXT % 1001))
+    assert note == Note(f"{3 * 50 * 1001 - 1 - MAX_TEXT:,} more characters of output are not shown.")
+    many = shown_by(*[display(image_png=encoded(Image.new("L", (4, 4))))] * (MAX_IMAGES + 5))
+    assert [type(item) for item in many] == [Picture] * MAX_IMAGES + [Note]
+    assert many[-1].text.startswith("5 more images")
+    noise = encoded(Image.effect_noise((1150, 1150), 100))
+    heavy = shown_by(*[display(image_png=noise)] * 6)
+    assert sum(len(item.png) for item in heavy if isinstance(item, Picture)) <= 4 << 20
+    assert isinstance(heavy[-1], Note)
+
+
+def test_an_escape_sequence_in_pieces_is_stripped():
+    """A stream may be cut anywhere: its pieces are joined before they are made plain."""
+    cut = [{"output_type": "stream", "name": "stdout", "text": part} for part in ("a\x1b[3", "1mb\x1b", "[0mc")]
+    assert shown_by(*cut) == (Text("abc"),)
+
+
+def test_errors_and_what_calls_print_are_shown():
+    """A traceback is text without colours; the output of the cells behind the solution cell is told apart."""
+    error = {"output_type": "error", "ename": "E", "traceback": ["\x1b[31mTraceback", 3, "E: <b>why</b>"]}
+    output = notebook_output(executed(error, after=[{"output_type": "stream", "text": "call 1"}]))
+    assert output.solution == (Text("Traceback\nE: <b>why</b>"),)
+    assert output.calls == (Text("call 1"),)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["cells", "outputs", "output_type", "data", "text", "traceback", "image/png", "text/plain"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+OUTPUT = st.fixed_dictionaries(
+    {"output_type": st.sampled_from(["stream", "error", "display_data", "execute_result"]) | JSON},
+    optional={
+        "text": JSON,
+        "traceback": JSON,
+        "data": st.dictionaries(st.sampled_from(["image/png", "text/plain"]), JSON),
+    },
+)
+
+
+@given(outputs=st.lists(OUTPUT | JSON, max_size=4), source=st.just(SOLUTION_MARKER) | JSON)
+def test_any_json_becomes_something_to_show(outputs, source):
+    """Whatever JSON stands where outputs should, it becomes texts, images and notes, and never an error of ours."""
+    output = notebook_output(executed(*outputs, source=source))
+    assert output is None or all(isinstance(item, Text | Picture | Note) for item in output.solution)
+
+
+@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_no_notebook_or_one(raw):
+    """Arbitrary bytes and arbitrary JSON are simply no notebook."""
+    assert notebook_output(raw) is None
+
+
+def test_deep_json_is_no_notebook():
+    """Nesting beyond what Python reads is no traceback of ours."""
+    assert notebook_output(b"[" * 200_000) is None
+
+
+def test_losses_that_are_not_numbers_are_counted_as_the_largest():
+    """Infinite and undefined values stand in the last bin, so that the shares of each group add up."""
+    values = np.array([0.1, 0.2, np.nan, np.inf, 5.0])
+    found = histogram(values, np.array([False, True, False, True, True]), np.array([0.0, 0.5, 1.0]))
+    assert found.clean.tolist() == [0.5, 0.5]
+    assert found.flipped.tolist() == pytest.approx([1 / 3, 2 / 3])
