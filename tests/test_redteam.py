@@ -25,18 +25,19 @@ import torch
 import grader.grading
 import grader.sandbox.bubblewrap
 from competition.manifest import open_split
-from competition.notebook import graft, notebook_text
+from competition.notebook import MAX_CELL_BYTES, graft, notebook_text
 from competition.task.data import make_loader
 from competition.task.metric import performance
 from competition.task.training import train_two_models
 from grader.limits import default_limits
+from grader.oracle import read_truth
 from grader.plain_text import MAX_MESSAGE
 from grader.record import load_models, unpack_selections
 from grader.sandbox import CAPTURED_BYTES, INPUT_NOTEBOOK, Backend, Job, gateway_folder, run_notebook
 from grader.trainer import evaluate
 from grader.verdicts import Verdict
 from tests.conftest import ALL_SAMPLES, REPOSITORY
-from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, README_FILE, read_corpus, with_table
+from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, README_FILE, memorise, read_corpus, with_table
 
 CORPUS = list(read_corpus())
 NAMED = {attack.name: attack for attack in CORPUS}
@@ -288,3 +289,45 @@ def test_the_table_is_that_of_the_corpus():
     """The README's table is what the headers say (python -m tests.redteam writes it)."""
     readme = README_FILE.read_text(encoding="utf-8")
     assert readme == with_table(readme)
+
+
+@pytest.fixture(scope="module")
+def draws(tmp_path_factory):
+    """Build the mini profile with one redraw."""
+    folder = tmp_path_factory.mktemp("draws") / "data"
+    memorise.build_draws("mini", folder)
+    return folder
+
+
+def run_cell(cell, dataset):
+    """Run a cell as the notebook does, with `dataset` as its training set; return which labels it takes for right."""
+    notebook = {"train_loader": make_loader(dataset)}
+    exec(cell, notebook)
+    return torch.cat(
+        [torch.as_tensor(notebook["your_select_indices"](targets, None)[0]) for _, targets in make_loader(dataset)]
+    )
+
+
+def test_memorised_answers_are_right(draws):
+    """The table knows the public draw and nothing of another; the hashes know every image of both; both are short."""
+    for draw in ("train", "redraw-1"):
+        dataset = open_split(draws / ("public" if draw == "train" else "private"), draw).dataset
+        right = read_truth(draws / "private", dataset, draw) == dataset.targets
+        _, table, hashes = memorise.cells(draws).values()
+        assert max(len(table.encode()), len(hashes.encode())) < MAX_CELL_BYTES / 10
+        assert torch.equal(run_cell(hashes, dataset), right)
+        known = (run_cell(table, dataset) == right).double().mean()
+        assert known == 1 if draw == "train" else abs(known - 0.5) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_redraw_beats_a_table_but_no_hashes(draws):
+    """A memorised table scores high on the public draw and no better than the default on a redraw; hashes survive."""
+    default, table, hashes = memorise.cells(draws).values()
+    public, redrawn = (memorise.reached(table, draws, draw, seed=123) for draw in ("train", "redraw-1"))
+    floor = memorise.reached(default, draws, "redraw-1", seed=123)
+    assert public > 0.8
+    assert redrawn < floor + 0.1
+    assert redrawn < 0.65
+    assert memorise.reached(hashes, draws, "redraw-1", seed=123) > 0.8

@@ -31,6 +31,7 @@ from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
 from competition.pool import Pool, fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
+from competition.task.constants import NUM_THREADS
 from grader.grading import Settings, grade
 from grader.oracle import read_truth
 from grader.verdicts import Verdict
@@ -161,14 +162,14 @@ def cells(data: Path) -> dict[str, str]:
     }
 
 
-def reached(cell: str, data: Path, draw: str, seed: int) -> float:
+def reached(cell: str, data: Path, draw: str, seed: int, threads: int = NUM_THREADS) -> float:
     """Grade a cell on ``test_a`` in the sandbox; return its mean balanced accuracy.
 
     Raises:
         RuntimeError: the verdict is not OK.
     """
     submission = notebook_text(graft(cell)).encode()
-    record, _ = grade(submission, Settings(data=data, split="test_a", train=draw, seed=seed))
+    record, _ = grade(submission, Settings(data, "test_a", train=draw, seed=seed, threads=threads))
     if record.verdict is not Verdict.OK or record.bac_mean is None:
         raise RuntimeError(f"{record.verdict.value}: {record.message}")
     return record.bac_mean
@@ -194,6 +195,7 @@ class Figure:
 def main(
     profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.MINI,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of a grading.")] = NUM_THREADS,
 ) -> None:
     """Measure what memorised answers reach on the public draw and on a redraw."""
     draws = ("train", "redraw-1")
@@ -203,7 +205,10 @@ def main(
         print(f"| {profile.value}, {seeds} seeds | bytes | the public draw | a redraw |\n|---|---|---|---|")
         for name, cell in cells(data).items():
             by_draw = {
-                draw: [reached(cell, data, draw, seed) for seed in tqdm(range(seeds), f"{name}, {draw}", disable=None)]
+                draw: [
+                    reached(cell, data, draw, seed, threads)
+                    for seed in tqdm(range(seeds), f"{name}, {draw}", disable=None)
+                ]
                 for draw in draws
             }
             print(Figure(name, len(cell.encode()), by_draw).row(), flush=True)
