@@ -142,7 +142,7 @@ def checked(outcome: Outcome, job: Job) -> Outcome:
     ]
     if not differing:
         return outcome
-    message = f"the worker has another {' and another '.join(differing)}: give all machines the same kit and data"
+    message = f"the worker's {' and '.join(differing)} differ from those here: give all machines the same kit and data"
     return failed(job.settings, message)
 
 

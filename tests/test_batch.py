@@ -1,0 +1,454 @@
+"""`grader batch`, `history`, `leaderboard`: from a folder of notebooks to a board, also when something goes wrong."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+import grader.contest_cli
+from competition.manifest import open_split
+from competition.notebook import graft, notebook_text
+from grader.batch import Event, Step, make_jobs
+from grader.cli import app
+from grader.entries import read_entries
+from grader.grading import Settings, draft_record
+from grader.progress import BatchView
+from grader.record import load_models, read_record
+from grader.store import Kind, Origin, Store
+from grader.submission import lift, read_cells
+from grader.trainer import evaluate
+from grader.verdicts import ParticipantFault, Verdict
+from grader.workers import Outcome
+from tests.conftest import ALL_SAMPLES
+
+OK, TIME, OURS = Verdict.OK, Verdict.TIME_LIMIT, Verdict.INFRASTRUCTURE_ERROR
+ENOUGH_SECONDS = 240.0
+
+
+class Contest:
+    """A folder of submissions, a store, and the command line over both."""
+
+    def __init__(self, folder, data):
+        self.folder, self.data = folder, data
+        self.submissions, self.runs, self.store = folder / "submissions", folder / "runs", folder / "contest.sqlite"
+        self.submissions.mkdir()
+
+    def submit(self, name, cell, time="2026-03-01T12:00:00+00:00"):
+        """Hand in a notebook with this solution cell; its file has this time."""
+        path = self.submissions / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(notebook_text(graft(cell)))
+        seconds = datetime.fromisoformat(time).timestamp()
+        os.utime(path, (seconds, seconds))
+        return path
+
+    def arguments(self, command, *options):
+        """Return the arguments of a command on this contest."""
+        places = [("--store", self.store)]
+        places += [] if command == "history" else [("--runs", self.runs), ("--data", self.data)]
+        own = [str(part) for place in places for part in place]
+        return [
+            command,
+            *map(str, options),
+            *own,
+            *(["--device", "cpu", "--threads", "1"] if command == "batch" else []),
+        ]
+
+    def run(self, command, *options, status=0):
+        """Run a command in this process; return what it printed."""
+        result = CliRunner().invoke(
+            app, self.arguments(command, *options), env={"COLUMNS": "300"}, catch_exceptions=False
+        )
+        assert result.exit_code == status, result.output
+        return result.output
+
+    def gradings(self):
+        """Return all gradings as (participant, grading), oldest first."""
+        with Store(self.store) as store:
+            names = {submission.id: submission.participant for submission in store.submissions()}
+            return [(names[grading.submission_id], grading) for grading in store.gradings()]
+
+    def board(self, *options):
+        """Make a leaderboard and return its CSV's rows."""
+        table = self.folder / "board.csv"
+        self.run("leaderboard", "--csv", table, *options)
+        with open(table, newline="") as stream:
+            return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def contest(tmp_path, data):
+    return Contest(tmp_path, data)
+
+
+class Scripted:
+    """Workers that answer from a script instead of training: per solution, its verdicts one after another.
+
+    A solution is known by its first line. `calls` keeps what was asked for, with how many at once.
+    """
+
+    def __init__(self, count=1, **verdicts):
+        self.count, self.verdicts, self.calls = count, verdicts, []
+        self.bacs, self.changes = {}, {}
+
+    def outcomes(self, tasks, at_once):
+        """Answer each task with the next verdict of its script."""
+        for task in tasks:
+            if isinstance(task.raw, ParticipantFault):
+                name = "fault"
+            else:
+                name = lift(read_cells(task.raw)).source.splitlines()[1].removeprefix("# ")
+            self.calls.append((name, at_once))
+            left = self.verdicts.get(name, [OK])
+            verdict = left.pop(0) if len(left) > 1 else left[0]
+            bac = self.bacs.get(name, 0.7) if verdict is OK else None
+            yield task.number, Outcome(self.record(task.settings, verdict, bac), {"output.txt": name.encode()})
+
+    def record(self, settings, verdict, bac):
+        """Make the record of an answer."""
+        draft = replace(draft_record(settings), verdict=verdict, points=0, message=f"it was {verdict.value}")
+        return replace(draft, bac=bac and (bac, bac), bac_mean=bac, **self.changes)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Put scripted workers in the place of this process."""
+
+    def install(**verdicts):
+        workers = Scripted(**verdicts)
+        monkeypatch.setattr(grader.contest_cli, "InProcess", lambda: workers)
+        return workers
+
+    return install
+
+
+def test_a_night_of_grading(contest):
+    """From a folder to the final ranking: each solution trained once, faults kept apart, test_b from stored models."""
+    contest.submit("ann/first", ALL_SAMPLES)
+    changed = contest.submit("bob", ALL_SAMPLES)
+    notebook = json.loads(changed.read_text())
+    locked = next(cell for cell in notebook["cells"] if "LOCKED CELL [metric]" in "".join(cell["source"]))
+    locked["source"] = [*locked["source"], "\n# mine"]
+    changed.write_text(json.dumps(notebook))
+    (contest.submissions / "dave.ipynb").write_text("no notebook")
+    printed = contest.run("batch", contest.submissions)
+    assert "3 gradings: 2 graded now, 1 same solution; 2 OK, 1 PresentationError" in printed
+    gradings = dict(contest.gradings())
+    trained, twin = gradings["ann"], gradings["bob"]
+    assert (trained.origin, twin.origin, twin.source_id) == (Origin.TRAINED, Origin.SAME_SOLUTION, trained.id)
+    assert twin.record.bac == trained.record.bac
+    assert (trained.record.notices, twin.record.notices) == (
+        (),
+        ("the locked cell [metric] was changed; the change is ignored",),
+    )
+    assert (contest.runs / twin.run / "submission.ipynb").read_bytes() == changed.read_bytes()
+    assert read_record(contest.runs / twin.run) == twin.record
+
+    files = sorted(contest.runs.rglob("*"))
+    assert "3 gradings: 3 graded before" in contest.run("batch", contest.submissions)
+    assert sorted(contest.runs.rglob("*")) == files
+    assert dict(contest.gradings()) == gradings
+
+    references = contest.folder / "references"
+    references.mkdir()
+    (references / "everything.py").write_text(ALL_SAMPLES)
+    printed = contest.run("batch", references, "--reference", "--oracle")
+    assert "1 gradings: 1 same solution" in printed
+    assert "oracle, seed 123: BAC 0." in printed
+
+    board = contest.board("--split", "test_b")
+    models = load_models(contest.runs / trained.run)
+    expected = evaluate(models, open_split(contest.data / "private", "test_b").dataset)
+    rows = {row["participant"]: row for row in board}
+    assert [(float(row["bac_1"]), float(row["bac_2"])) for row in map(rows.get, ("ann", "bob"))] == [expected] * 2
+    assert [(rows[name]["rank"], rows[name]["tied"], rows[name]["shift"]) for name in ("ann", "bob")] == [
+        ("1", "1", "0")
+    ] * 2
+    assert (rows["everything"]["reference"], rows["everything"]["rank"]) == ("1", "")
+    assert (rows["dave"]["verdict"], rows["dave"]["bac_mean"]) == ("PresentationError", "")
+    kept = [(name, grading.origin.value) for name, grading in contest.gradings() if grading.key.split == "test_b"]
+    assert sorted(kept) == [(name, "rescored") for name in ("ann", "bob", "dave", "everything", "oracle")]
+    page = contest.folder / "board.html"
+    printed = contest.run("leaderboard", "--split", "test_b", "--html", page, "--title", "Spring contest")
+    assert "the oracle's bound is a BAC of 0." in printed
+    assert "Spring contest" in page.read_text()
+    assert "notice:" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=lambda sent: sent.name)
+def test_a_batch_that_was_stopped_goes_on(contest, sent):
+    """Killed or interrupted in the second of two gradings, the same command repeats only that one."""
+    contest.submit("ann", ALL_SAMPLES)
+    contest.submit("bob", f"import time\n{ALL_SAMPLES}\ntime.sleep(10)")
+    command = [sys.executable, "-m", "grader", *contest.arguments("batch", contest.submissions)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + ENOUGH_SECONDS
+    while not contest.store.exists() or not contest.gradings():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(2)
+    process.send_signal(sent)
+    printed = process.communicate(timeout=ENOUGH_SECONDS)[0]
+    [(name, first)] = contest.gradings()
+    assert name == "ann"
+    if sent is signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command goes on from here" in printed
+    again = contest.run("batch", contest.submissions)
+    assert "2 gradings: 1 graded before, 1 graded now; 2 OK" in again
+    assert next((name, grading.run) for name, grading in contest.gradings()) == ("ann", first.run)
+    assert len(contest.gradings()) == 2
+    assert {path.name for path in contest.runs.iterdir()} == {grading.run for _, grading in contest.gradings()}
+
+
+def test_our_own_failure_is_tried_once_more(contest, scripted):
+    """One InfrastructureError is repeated; a second one is kept, reported with exit 3, and tried by the next call."""
+    for name in ("ann", "bob", "cid"):
+        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
+    workers = scripted(ann=[OURS, OK], bob=[OURS, OURS, OK])
+    printed = contest.run("batch", contest.submissions, status=3)
+    assert [name for name, _ in workers.calls] == ["ann", "bob", "cid", "ann", "bob"]
+    assert "1 of these are our own fault" in printed
+    assert "bob bob.ipynb, seed 123: InfrastructureError, 0.0 s: it was InfrastructureError" in printed
+    rows = {row["participant"]: row["verdict"] for row in contest.board("--split", "test_a")}
+    assert rows == {"ann": "OK", "cid": "OK", "bob": "not graded"}
+    assert "(bob)" in contest.run("leaderboard", "--split", "test_a")
+    contest.run("batch", contest.submissions)
+    assert [name for name, _ in workers.calls[5:]] == ["bob"]
+    assert [name for name, _ in contest.gradings()] == ["cid", "ann", "bob", "bob"]
+
+
+def test_a_time_limit_among_several_workers_counts_only_alone(contest, scripted):
+    """It is graded again after all others, one at a time, and only that result is kept."""
+    for name in ("ann", "bob", "cid"):
+        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
+    workers = scripted(count=2, ann=[TIME, OK], bob=[OURS, TIME, TIME])
+    contest.run("batch", contest.submissions)
+    assert workers.calls == [("ann", 2), ("bob", 2), ("cid", 2), ("bob", 2), ("ann", 1), ("bob", 1)]
+    assert [(name, grading.record.verdict) for name, grading in contest.gradings()] == [
+        *(("cid", OK), ("ann", OK), ("bob", TIME))
+    ]
+
+
+def test_a_time_limit_of_one_worker_counts_at_once(contest, scripted):
+    """Alone it was already: nothing is repeated, and no later batch repeats it under the same limit."""
+    contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
+    workers = scripted(ann=[TIME])
+    contest.run("batch", contest.submissions)
+    contest.run("batch", contest.submissions)
+    assert len(workers.calls) == 1
+    contest.run("batch", contest.submissions, "--time-limit", "3000")
+    assert len(workers.calls) == 2
+
+
+def test_a_worker_with_other_versions_is_refused(contest, scripted):
+    """A result of a machine with another library version is our failure and says which, not a score."""
+    contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
+    workers = scripted()
+    workers.changes = {"versions": {"torch": "0.1"}}
+    printed = contest.run("batch", contest.submissions, status=3)
+    assert "the worker's library versions differ" in printed
+    assert all(grading.record.bac is None for _, grading in contest.gradings())
+
+
+def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypatch):
+    """The score of another file is never kept under a submission's name; the rest is graded."""
+    path = contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
+    contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
+    workers = scripted()
+    make = grader.contest_cli.make_jobs
+
+    def change_then_make(*arguments):
+        path.write_text(notebook_text(graft(f"# other\n{ALL_SAMPLES}")))
+        return make(*arguments)
+
+    monkeypatch.setattr(grader.contest_cli, "make_jobs", change_then_make)
+    printed = contest.run("batch", contest.submissions, status=3)
+    assert [name for name, _ in workers.calls] == ["bob"]
+    assert "was changed while the batch ran" in printed
+
+
+def test_seeds_are_graded_one_by_one_and_ranked_by_their_mean(contest, scripted):
+    """`--seeds 2` gives two gradings of each; the board has their mean and names what is missing for more."""
+    contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
+    workers = scripted()
+    contest.run("batch", contest.submissions, "--seeds", "2")
+    assert {grading.key.seed for _, grading in contest.gradings()} == {123, 124}
+    [row] = contest.board("--split", "test_a", "--seeds", "2")
+    assert (row["seeds"], row["deviation"], row["bac_mean"]) == ("2", "0.0", "0.7")
+    printed = contest.run("leaderboard", "--split", "test_a", "--seeds", "3")
+    assert "1 submissions are not graded for this board (ann)" in printed
+    contest.run("batch", "--missing", "--seeds", "3")
+    assert len(workers.calls) == 3
+    assert contest.board("--split", "test_a", "--seeds", "3")[0]["seeds"] == "3"
+
+
+def test_missing_trains_what_can_count_and_nothing_else(contest, scripted):
+    """For a final on more seeds only the finalists are trained: the best two of three; the rest keeps its one seed."""
+    for day, name in enumerate(("low", "mid", "top"), 1):
+        contest.submit(f"ann/{name}", f"# {name}\n{ALL_SAMPLES}", f"2026-03-0{day}T12:00:00+00:00")
+    workers = scripted()
+    workers.bacs = {"low": 0.6, "mid": 0.7, "top": 0.8}
+    contest.run("batch", contest.submissions)
+    del workers.calls[:]
+    contest.run("batch", "--missing", "--split", "test_b", "--seeds", "2")
+    assert sorted({name for name, _ in workers.calls}) == ["mid", "top"]
+    [row] = contest.board("--split", "test_b", "--seeds", "2")
+    assert (row["rank"], row["bac_mean"], row["submissions"]) == ("1", "0.8", "3")
+
+
+def test_what_a_csv_says_counts(contest, scripted):
+    """Times, names and choices come from the CSV; the daily limit and the final follow them."""
+    for name in ("one", "two", "three"):
+        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
+    table = contest.folder / "received.csv"
+    table.write_text(
+        "participant,path,submitted_at,final\n"
+        "ann,submissions/one.ipynb,2026-03-01T00:30:00+01:00,1\n"
+        "ann,submissions/two.ipynb,2026-03-01T10:00:00,\n"
+        "ann,submissions/three.ipynb,2026-03-01T11:00:00Z,0\n"
+    )
+    workers = scripted()
+    workers.bacs = {"one": 0.6, "two": 0.7, "three": 0.8}
+    contest.run("batch", table)
+    [everything] = contest.board("--split", "test_a")
+    [limited] = contest.board("--split", "test_a", "--daily-limit", "1")
+    [last] = contest.board("--split", "test_a", "--policy", "last", "--daily-limit", "1")
+    assert [row["bac_mean"] for row in (everything, limited, last)] == ["0.8", "0.7", "0.7"]
+    assert everything["last"] == "2026-03-01T11:00:00+00:00"
+    contest.run("batch", table, "--split", "test_b")
+    assert contest.board("--split", "test_b")[0]["bac_mean"] == "0.6"
+    printed = contest.run("history", "ann")
+    assert [word in printed for word in ("2026-02-28T23:30:00+00:00", "chosen", "test_b", "0.6000")] == [True] * 4
+    assert "knows no participant named 'bob'" in contest.run("history", "bob", status=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("participant,path\nann,x.ipynb\n", "has no column submitted_at"),
+        ("participant,path,submitted_at\nann,x.ipynb,yesterday\n", "line 2: 'yesterday' is no time"),
+        ("participant,path,submitted_at\n,x.ipynb,2026-03-01\n", "line 2: participant and path may not be empty"),
+        ("participant,path,submitted_at,final\nann,x.ipynb,2026-03-01,perhaps\n", "final is 'perhaps'"),
+        ("participant,path,submitted_at\n", "holds no submission"),
+    ],
+)
+def test_a_wrong_csv_is_a_usage_error(contest, text, words):
+    """The message names the line and the remedy; nothing is received or graded."""
+    table = contest.folder / "received.csv"
+    table.write_text(text)
+    assert words in " ".join(contest.run("batch", table, status=2).replace("│", " ").split())
+    assert contest.gradings() == []
+
+
+def test_a_missing_file_is_named_before_anything_is_graded(contest):
+    """A path that is not there is exit 3, at once."""
+    table = contest.folder / "received.csv"
+    table.write_text("participant,path,submitted_at\nann,nowhere.ipynb,2026-03-01\n")
+    assert "nowhere.ipynb cannot be read" in contest.run("batch", table, status=3)
+
+
+def test_files_that_may_not_be_read_are_faults_of_their_own(contest, tmp_path):
+    """A link and a file that is far too large get a verdict; Jupyter's own folders and other files are no entries."""
+    secret = tmp_path / "secret.ipynb"
+    secret.write_text(notebook_text(graft(ALL_SAMPLES)))
+    (contest.submissions / "link.ipynb").symlink_to(secret)
+    (contest.submissions / "large.ipynb").write_bytes(bytes(17 << 20))
+    (contest.submissions / "notes.txt").write_text("hello")
+    (contest.submissions / ".ipynb_checkpoints").mkdir()
+    shutil.copy(secret, contest.submissions / ".ipynb_checkpoints" / "ann.ipynb")
+    entries = read_entries(contest.submissions)
+    assert [entry.participant for entry in entries] == ["large", "link"]
+    assert {entry.code.split(":")[0] for entry in entries} == {"file"}
+    contest.run("batch", contest.submissions)
+    assert {grading.record.verdict for _, grading in contest.gradings()} == {Verdict.PRESENTATION_ERROR}
+
+
+def test_a_file_with_the_text_of_a_solution_shares_no_result_with_it(contest):
+    """Its checksum is that of the solution, and still it is something else: no notebook."""
+    cell = f"# ann\n{ALL_SAMPLES}"
+    notebook = contest.submit("ann", cell)
+    source = lift(read_cells(notebook.read_bytes())).source
+    (contest.submissions / "mallory.ipynb").write_text(source)
+    ann, mallory = read_entries(contest.submissions)
+    assert ann.code.removeprefix("cell:") == mallory.code.removeprefix("file:")
+    assert ann.code != mallory.code
+
+
+def test_solution_files_are_references_only(contest, tmp_path):
+    """A .py file is a reference solution where one is asked for, and no submission."""
+    (contest.submissions / "mine.py").write_text(ALL_SAMPLES)
+    with pytest.raises(ValueError, match="holds no submission"):
+        read_entries(contest.submissions)
+    [entry] = read_entries(contest.submissions, Kind.REFERENCE)
+    assert (entry.participant, entry.kind, entry.code[:5]) == ("mine", Kind.REFERENCE, "cell:")
+
+
+@pytest.mark.parametrize("options", [[], ["--missing", "--split", "val"]], ids=["nothing", "no board"])
+def test_a_batch_of_nothing_is_a_usage_error(contest, options):
+    """Without a folder, --missing or --oracle there is nothing to do; --missing needs a leaderboard's split."""
+    contest.run("batch", *options, status=2)
+
+
+def test_commands_on_no_store_say_so(contest):
+    """Neither the history nor the board makes an empty store."""
+    for arguments in (["history", "ann"], ["leaderboard", "--split", "test_a"]):
+        assert "there is no store" in contest.run(*arguments, status=3)
+    assert not contest.store.exists()
+
+
+def test_a_hostile_name_is_only_a_name(contest, scripted):
+    """Escape sequences and line breaks in a participant's name reach no terminal."""
+    table = contest.folder / "received.csv"
+    contest.submit("x", f"# ann\n{ALL_SAMPLES}")
+    name = "\x1b[2J\x1b]0;title\x07eve\u202e [bold]b[/bold]" + "y" * 200
+    with open(table, "w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [["participant", "path", "submitted_at"], [name, "submissions/x.ipynb", "2026-03-01"]]
+        )
+    scripted()
+    printed = contest.run("batch", table) + contest.run("leaderboard", "--split", "test_a")
+    assert "eve [bold]b[/bold]yyy" in printed
+    assert "…" in printed
+    assert not {"\x1b", "\x07", "\u202e"} & set(printed)
+
+
+def test_the_live_table_shows_what_runs_and_what_remains(contest):
+    """On a terminal there are rows for what was graded and what is training, and a bar that counts."""
+    for name in ("ann", "bob"):
+        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
+    with Store(contest.store) as store:
+        submissions = store.receive(read_entries(contest.submissions))
+    first, second = make_jobs(submissions, Settings(contest.data, "test_a"), [123])
+    console = Console(force_terminal=True, width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with closing(console.file), BatchView(console) as view:
+        view.expect(2)
+        for job in (first, second):
+            view.tell(Event(job, Step.STARTED, None))
+        view.tell(Event(first, Step.GRADED, replace(draft_record(first.settings), bac=(0.7, 0.7), bac_mean=0.7)))
+        console.print(view._render())
+        shown = console.export_text()
+    lines = [line.split() for line in shown.splitlines()]
+    assert any(line[:2] == ["ann", "ann.ipynb"] and "0.7000" in line for line in lines)
+    assert any(line[:2] == ["bob", "bob.ipynb"] and line[-1] == "training" for line in lines)
+    assert "1/2" in shown
+
+
+def test_a_store_that_cannot_be_used_stops_before_grading(contest):
+    """A file that is no store is exit 3, and stays as it is."""
+    contest.submit("ann", ALL_SAMPLES)
+    contest.store.write_text("something else, and long enough to be read as a header" * 10)
+    assert "cannot be used as the store" in contest.run("batch", contest.submissions, status=3)
+    assert contest.store.read_text().startswith("something else")
