@@ -59,6 +59,7 @@ ADVICE = {
     Verdict.INFRASTRUCTURE_ERROR: "This was not your fault, and it is not counted. The submission will be graded "
     "again, with nothing for you to do.",
 }
+ADVICE_ON_OURS = "Mend what the message names, and grade the submission again. Until then it is not counted."
 OURS = "The grader had a problem of its own."
 FINAL_WITHHELD = "The score on the final test set is published with the final ranking."
 REDRAW_WITHHELD = "It is not shown, since this run was trained on a draw of the data that is not public."
@@ -399,11 +400,12 @@ def make_report(run: Path, data: Path, *, for_organizer: bool) -> Report:
     kept, truth = compare_selections(run, data, record, selections, gaps, for_organizer=for_organizer)
     solution, output = read_notebooks(run, gaps)
     shown, notes = (record, ()) if for_organizer else for_participant(record)
+    ours = record.verdict is Verdict.INFRASTRUCTURE_ERROR
     return Report(
         run=run.name,
         for_organizer=for_organizer,
         record=shown,
-        advice=ADVICE[record.verdict],
+        advice=ADVICE_ON_OURS if ours and for_organizer else ADVICE[record.verdict],
         answered=len(selections),
         history=history,
         kept=kept,

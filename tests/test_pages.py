@@ -279,6 +279,9 @@ def test_ticks_are_round_and_cover_the_axis():
     assert axis_from_zero([]).low == 0.0
 
 
+COLOURS_OF_TEXT = ("ink", "soft", "one", "two", "bound", "good", "bad")
+
+
 def luminance(colour):
     """Return the relative luminance of a colour like #0b62a4, as WCAG 2 defines it."""
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
@@ -291,10 +294,10 @@ def test_text_has_contrast(scheme):
     """Every colour of text stands out from every background by 4.5 to 1 at least (WCAG 2, level AA)."""
     light, dark = re.findall(r":root \{(.*?)\}", own_file("style.css"), re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light if scheme == "light" else dark))
-    for text in ("ink", "soft", "one", "two", "bound", "good", "bad"):
-        for ground in ("paper", "raised", "faint"):
-            high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
-            assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+    pairs = [(text, ground) for text in COLOURS_OF_TEXT for ground in ("paper", "raised", "faint")]
+    for text, ground in (*pairs, ("ink", "bad-faint"), ("ink", "note-faint")):
+        high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
 
 
 def test_times_are_told_in_utc():

@@ -217,8 +217,10 @@ def test_every_verdict_has_a_page_with_advice(broken, data, copy, verdict):
     for page in (shown, secret):
         assert f">{verdict.value}</h1>" in page
         assert ATTACK not in page
-        assert ADVICE[verdict] in page.replace("&#39;", "'")
-    if verdict is not Verdict.INFRASTRUCTURE_ERROR:
+    assert ADVICE[verdict] in shown
+    if verdict is Verdict.INFRASTRUCTURE_ERROR:
+        assert "grade the submission again" in secret
+    else:
         assert "&amp; more" in shown
 
 
