@@ -215,7 +215,7 @@ class DVRL:
 
     def __init__(
         self, encoder=None, predictor="ridge", hidden_dim=100, comb_dim=10, iterations=200, layer_number=5,
-        batch_size=2000, learning_rate=0.01, inner_iterations=100, batch_size_predictor=256, masks=8,
+        batch_size=2000, learning_rate=0.01, inner_iterations=100, batch_size_predictor=256, masks=16,
         shrinkage=0.1, evaluate_every=10, seed=0, device="cpu",
     ):  # fmt: skip
         self.encoder = encoder or make_pipeline(FunctionTransformer(flatten), PCA(48, whiten=True, random_state=seed))
