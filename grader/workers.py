@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import traceback
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from grader.record import Record, pack_run
 from grader.sandbox import NUMERIC_VARIABLES
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
+CONNECT_SECONDS = 10.0
 NODE_DEATHS = 3  # so often Ray runs a grading again whose machine or process died
 # Set before Ray starts anything: no usage report leaves the machine, and Ray kills no worker for the memory that a
 # notebook takes, which the grader's own watchdog limits.
@@ -104,6 +106,21 @@ def compute(raw: bytes | ParticipantFault, settings: Settings, environment: dict
         return failed(settings, f"a bug of the grader, please report it:\n{plain_message(traceback.format_exc())}")
 
 
+def require_listener(address: str) -> None:
+    """Find out in seconds whether anything listens at a cluster's address: Ray itself would try for minutes.
+
+    Raises:
+        InfrastructureError: nothing does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # such as "auto", which Ray looks up on this machine
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InfrastructureError(f"there is no Ray cluster at {address}: {error}") from None
+
+
 def numeric_environment() -> dict[str, str]:
     """Return the environment variables of this process on which a notebook's bits depend."""
     return {name: os.environ[name] for name in NUMERIC_VARIABLES if name in os.environ}
@@ -143,7 +160,8 @@ class RayWorkers:
     """
 
     def __init__(self, count: int | None, *, threads: int, gpus: float = 0.0, address: str | None = None) -> None:
-        os.environ.update({name: os.environ.get(name, value) for name, value in RAY_ENVIRONMENT.items()})
+        for name, value in RAY_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         try:
             import ray
         except ImportError:
@@ -151,6 +169,8 @@ class RayWorkers:
                 "more than one worker needs Ray: install it with pip install 'label-noise-competition[cluster]', "
                 "or use --workers 1"
             ) from None
+        if address is not None:
+            require_listener(address)
         self._ray: Any = ray
         started = time.monotonic()
         options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "namespace": "gradings"}
