@@ -54,6 +54,9 @@ SYSTEM_FILES = (
     "/etc/localtime",
     "/etc/mime.types",
 )
+# What root may write without any capability. Where root grades, the notebook's user is root too outside its namespace,
+# and bubblewrap leaves these writable: with the core pattern alone, a notebook could run a program of its own as root.
+KERNEL_SETTINGS = ("/proc/sys", "/proc/fs", "/proc/pressure", "/proc/sysrq-trigger")
 
 
 def bwrap_problem() -> str | None:
@@ -94,6 +97,8 @@ def environment_folder() -> str:
 def file_options(job: Job) -> list[str]:
     """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
     options = ["--proc", "/proc"]
+    for settings in KERNEL_SETTINGS:
+        options += ["--ro-bind-try", settings, settings]
     for described in ("/proc/keys", "/proc/key-users"):  # the key rings of whoever runs the grader
         options += ["--ro-bind-try", "/dev/null", described]
     options += ["--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
