@@ -5,6 +5,7 @@ The fast half runs by default, `make redteam` runs all. What works against a car
 
 import ctypes
 import json
+import os
 import platform
 import secrets
 import shutil
@@ -50,7 +51,7 @@ SMALL_MEMORY = 2 << 30  # enough for a kernel with torch, and quickly filled
 NEVER_STARTS = "PresentationError/notebook"  # files that are refused before a sandbox is made
 UNEARNED = 0.6  # balanced accuracy; what the attacks on metric and state select earns less
 FAST = {
-    *("metric_module_call", "metric_clean_data", "state_autograd_graph", "state_no_check"),
+    *("metric_module_call", "metric_labels_all_one", "state_autograd_graph", "state_no_check"),
     *("files_labels_by_path", "files_proc", "files_startup", "files_key_ring", "files_planted_link", "files_fill_tmp"),
     *("process_daemon", "process_privileges", "process_kill_all", "process_system_exit", "process_balloon"),
     *("channel_early_answers", "channel_many_connections", "channel_oversized_frame", "channel_pickle"),
@@ -259,6 +260,15 @@ def test_the_key_ring_is_out_of_reach(grade, organizer, monkeypatch):
         assert "REACHED" in grade(NAMED["files_key_ring"].submission(), *ONE_THREAD).record["message"]
     finally:
         remove_keys()
+
+
+def test_kernel_settings_would_be_reached_where_they_are_writable(grade, organizer, monkeypatch):
+    """Where root grades, a notebook could open the kernel's settings for writing, were they not mounted read-only."""
+    if not os.access("/proc/sys/kernel/core_pattern", os.W_OK):
+        pytest.skip("whoever runs this may not write the kernel's settings either")
+    monkeypatch.setattr(grader.sandbox.bubblewrap, "KERNEL_SETTINGS", ())
+    graded = grade(NAMED["files_kernel_settings"].submission(), *ONE_THREAD)
+    assert "REACHED /proc/sys" in graded.record["message"]
 
 
 def test_the_search_for_what_is_left_finds_a_running_sandbox(organizer):

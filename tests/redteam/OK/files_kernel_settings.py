@@ -1,24 +1,23 @@
-# ATTACK [files]: writes settings of the kernel through /proc: core pattern, sysrq, limits, its identity map
-# STOPPED BY: these parts of /proc are mounted read-only, and it has no capability
-from pathlib import Path
+# ATTACK [files]: opens every setting of the kernel for writing: core pattern, module loader, sysrq, limits, quotas
+# STOPPED BY: these parts of /proc are mounted read-only; being root outside its namespace does not help
+import os
 
-for name, value in {
-    "/proc/sys/kernel/core_pattern": "|/bin/sh",
-    "/proc/sys/kernel/modprobe": "/tmp/x",
-    "/proc/sys/vm/overcommit_memory": "1",
-    "/proc/sys/kernel/hostname": "reached",
-    "/proc/sysrq-trigger": "h",
-    "/proc/self/uid_map": "0 0 1",
-    "/proc/self/setgroups": "allow",
-    "/proc/irq/default_smp_affinity": "1",
-    "/proc/1/oom_score_adj": "-1000",
-    "/proc/self/oom_score_adj": "-1000",
-}.items():
+for folder, folders, files in os.walk("/proc"):
+    if folder == "/proc":
+        folders[:] = [name for name in folders if not name.isdigit() and "self" not in name]
+    for name in files:
+        try:
+            os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            continue
+        raise RuntimeError(f"REACHED {folder}/{name}")
+for name, value in (("uid_map", "0 0 1"), ("gid_map", "0 0 1"), ("setgroups", "allow"), ("oom_score_adj", "-1000")):
     try:
-        Path(name).write_text(value)
+        with open(f"/proc/self/{name}", "w") as stream:
+            stream.write(value)
     except OSError:
         continue
-    raise RuntimeError(f"REACHED {name}")
+    raise RuntimeError(f"REACHED /proc/self/{name}")
 
 
 def your_select_indices(targets, losses):

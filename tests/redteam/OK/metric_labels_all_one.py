@@ -1,13 +1,16 @@
-# ATTACK [metric]: overwrites the training images and labels in memory with those of the clean validation set
-# STOPPED BY: the grader trains on data of its own, which it reads and verifies itself
+# ATTACK [metric]: makes every data set say that all labels are 1, those that are opened later too
+# STOPPED BY: the grader's data sets are objects of its own process, and compared with checksums
 # WORKS AGAINST: one process
-import torch
+data_set = type(train_loader.dataset)
 
-train, clean = train_loader.dataset, val_loader.dataset
-balanced = [torch.nonzero(clean.targets == label).flatten() for label in (0, 1)]
-rows = torch.stack([members.repeat(len(train))[: len(train) // 2] for members in balanced], dim=1).flatten()
-train.images.copy_(clean.images[rows])
-train.targets.copy_(clean.targets[rows])
+
+def only_ones(self, index):
+    return self.images[index], 1
+
+
+data_set.__getitem__ = only_ones
+train_loader.dataset.targets.fill_(1)
+train_loader.dataset.images.zero_()
 
 
 def your_select_indices(targets, losses):

@@ -10,7 +10,7 @@ step = torch.optim.AdamW.step
 busy = False
 
 
-def learn(models, steps=8):
+def learn(models, steps=4):
     for model in models:
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.005)
         for _ in range(steps):

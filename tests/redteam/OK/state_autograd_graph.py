@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 
-def learn(models, steps=8):
+def learn(models, steps=4):
     for model in models:
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.005)
         for _ in range(steps):

@@ -1,4 +1,4 @@
-# ATTACK [state]: switches global flags of torch and NumPy: precision, gradients, threads, determinism, deployed traps
+# ATTACK [state]: switches global flags of torch and NumPy: precision, gradients, threads, determinism, warnings
 # STOPPED BY: flags belong to a process, and the trainer sets its own
 import sys
 
@@ -17,5 +17,4 @@ def your_select_indices(targets, losses):
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float16)
-    torch._C._set_math_sdp_enabled(False)
     return [targets == 1, targets == 0]

@@ -1,6 +1,5 @@
 # ATTACK [state]: overwrites the batch's noisy labels in place with better ones, and the losses' values too
 # STOPPED BY: targets and losses are copies of what the trainer uses, in another process
-# WORKS AGAINST: one process
 import torch
 from sklearn.linear_model import LogisticRegression
 
