@@ -8,13 +8,14 @@ import os
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 import grader.sandbox
 from grader.sandbox import CAPTURED_BYTES, Running
-from tests.conftest import ALL_SAMPLES
+from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 CANARY = "canary-5f1c"
 
@@ -176,6 +177,20 @@ def test_a_planted_output_is_not_followed(grade, data, trick):
     executed = graded.run / "executed.ipynb"
     assert not executed.is_symlink()
     assert not executed.exists() or executed.read_bytes().startswith(b"{")
+
+
+@pytest.mark.parametrize("where", ["in the cell", "in the function"])
+def test_no_path_of_the_organizers_is_told(grade, data, where):
+    """A traceback through torch and the standard library names no folder outside the sandbox, in no file of the run."""
+    failing = "import json, torch\ntry:\n    torch.zeros(2).reshape(3)\nexcept RuntimeError:\n    json.loads('{')\n"
+    if where == "in the function":
+        failing = "def your_select_indices(targets, losses):\n" + textwrap.indent(failing, "    ")
+    graded = grade(failing)
+    assert graded.record["verdict"] == "RuntimeError"
+    assert "JSONDecodeError" in graded.record["message"]
+    told = "".join(path.read_text() for path in graded.run.iterdir() if path.suffix in (".json", ".ipynb", ".txt"))
+    ours = {str(data), str(data.parent), str(graded.run.parent), str(REPOSITORY), sys.prefix, sys.base_prefix}
+    assert not [path for path in ours if path in told and not path.startswith("/usr")]
 
 
 def test_stray_processes_die_with_the_notebook(grade):

@@ -40,6 +40,7 @@ START_SECONDS = 30.0
 MINIMUM_BWRAP = (0, 8)
 TASK = "/tmp/task"
 HOME = "/tmp/home"
+ENVIRONMENT = "/environment"
 PYTHON = "/python"
 SHARED_MEMORY = "/dev/shm"
 SMALLEST_ROOM = 64 * 1024  # bytes; with less left, a file system counts as full
@@ -90,8 +91,32 @@ def namespace_options() -> list[str]:
 
 
 def environment_folder() -> str:
-    """Return where the sandbox shows this Python's environment: elsewhere, so that no traceback tells our paths."""
-    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else PYTHON
+    """Return where the sandbox shows this Python's environment."""
+    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else ENVIRONMENT
+
+
+def python_options(job: Job) -> list[str]:
+    """Return the options that show this Python: under neutral names, so that no traceback tells a path of ours.
+
+    What lies below ``/usr`` is shown where it is. A virtual environment finds its standard library by a line in its
+    ``pyvenv.cfg``, so it gets another one; its links to the interpreter go through a link at the old place.
+    """
+    options = []
+    if environment_folder() == ENVIRONMENT:
+        options += ["--ro-bind", sys.prefix, ENVIRONMENT]
+    base = os.path.realpath(sys.base_prefix)
+    if Path(base).is_relative_to("/usr") or Path(base).is_relative_to(os.path.realpath(sys.prefix)):
+        return options
+    options += ["--ro-bind", base, PYTHON]
+    for place in sorted({sys.base_prefix, base}):
+        options += ["--symlink", PYTHON, place]
+    settings = Path(sys.prefix) / "pyvenv.cfg"
+    if settings.is_file():
+        neutral = job.gateway / settings.name
+        text = settings.read_text().replace(sys.prefix, environment_folder())
+        neutral.write_text(text.replace(base, PYTHON).replace(sys.base_prefix, PYTHON))
+        options += ["--ro-bind", str(neutral), f"{environment_folder()}/{settings.name}"]
+    return options
 
 
 def file_options(job: Job) -> list[str]:
@@ -114,11 +139,7 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
-    if environment_folder() == PYTHON:
-        options += ["--ro-bind", sys.prefix, PYTHON]
-    for prefix in sorted({sys.base_prefix, os.path.realpath(sys.base_prefix)}):
-        if not Path(prefix).is_relative_to("/usr"):
-            options += ["--ro-bind", prefix, prefix]
+    options += python_options(job)
     for name, folder in job.inputs().items():
         options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
     return [*options, "--remount-ro", "/", "--chdir", TASK]
@@ -138,6 +159,15 @@ def process_limits(limits: Limits) -> list[tuple[int, int]]:
     return [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, running + limits.processes * TASKS_PER_PROCESS)]
 
 
+def out_of_memory_kills() -> int:
+    """Return how many processes this machine killed for want of memory since it was started, whosever they were."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 class InBubblewrap(Running):
     """A notebook in bubblewrap; outside its file systems and its PID namespace, we keep hold of both."""
 
@@ -145,6 +175,7 @@ class InBubblewrap(Running):
         super().__init__(process)
         self.memory_is_limited = group is not None
         self._limits, self._group = limits, group
+        self._machine_kills = out_of_memory_kills()
         self._namespace: int | None = None
         self._folders: list[int] = []
 
@@ -185,6 +216,8 @@ class InBubblewrap(Running):
         """Say what ended it from outside; see `Running`."""
         if self._group is not None and self._group.killed_by_the_machine():
             return "the machine ran out of memory and killed a process of the sandbox, which kept its own limit"
+        if self._group is None and out_of_memory_kills() > self._machine_kills:
+            return "the machine ran out of memory and killed a process, maybe one of the sandbox, which kept its limit"
         return super().lost()
 
     def executed(self, limit: int) -> bytes | None:
