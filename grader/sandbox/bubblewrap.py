@@ -6,9 +6,9 @@ whole PID namespace dies with the grader. Memory and tasks are limited by a cont
 make one (see `grader.cgroup`), else by the watchdog.
 
 Not covered: kernel bugs (few system calls are refused, see `grader.sandbox.system_calls`), side channels such as timing
-and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. CPU time is not shared out: a
-notebook may slow the trainer down, within its own time limit. Without a control group, memory that no process has
-mapped is not counted (data in a file without a name, or in a pipe).
+and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. Without a control group,
+CPU time is not shared out (a notebook may slow the trainer down, within its own time limit), and memory that no process
+has mapped is not counted (data in a file without a name, or in a pipe).
 """
 
 from __future__ import annotations
