@@ -41,7 +41,7 @@ from grader.record import Record
 from grader.reuse import Reuse
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.standings import Standing, Standings, standings_csv
-from grader.store import Kind, Store
+from grader.store import Entry, Kind, Store
 from grader.verdicts import InfrastructureError, Verdict
 from grader.workers import InProcess, RayWorkers, Workers
 
@@ -145,22 +145,20 @@ def batch_command(
     try:
         if sandbox is Backend.BWRAP and (problem := bwrap_problem()):
             raise InfrastructureError(f"no sandbox: {problem}")
-        with Store(store) as opened:
+        with open_existing(store) if missing else Store(store) as opened:
             if missing:
                 wanted = make_board(opened, runs, split.value, rules, title="").missing
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
                 kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
-                submissions = opened.receive(read_entries(source, kind)) if source else []
+                submissions = opened.receive(entries_in(source, kind)) if source else []
             reuse = Reuse(opened, runs, data)
             jobs = make_jobs(submissions, settings, list(rules.seeds))
             verdicts = grade_jobs(jobs, opened, reuse, runs, start_workers, console)
             if oracle:
                 tell = partial(show_oracle, console)
                 grade_oracle(opened, reuse, runs, settings, list(rules.seeds), tell)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
     except InfrastructureError as error:
         raise fail(error.message) from None
     except KeyboardInterrupt:
@@ -168,6 +166,14 @@ def batch_command(
         raise typer.Exit(INTERRUPTED) from None
     if lost := verdicts[Verdict.INFRASTRUCTURE_ERROR]:
         raise fail(f"{lost} of these are our own fault; the same command tries them again")
+
+
+def entries_in(source: Path, kind: Kind) -> list[Entry]:
+    """Read what was handed in; a CSV that is none, or an empty folder, is a usage error."""
+    try:
+        return read_entries(source, kind)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def grade_jobs(
