@@ -53,7 +53,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Start Chromium, or Chrome; without either the tests fail, since nobody would notice pages that were not looked at."""
+    """Start Chromium, or Chrome; without either the tests fail, since nobody would have looked at the pages."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     assert program, "Chromium is not installed: on Debian or Ubuntu, 'apt-get install chromium'"
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
