@@ -131,6 +131,7 @@ def test_training_data_that_vanishes_is_our_fault(grade, data, tmp_path, monkeyp
     assert grade(ALL_SAMPLES, folder=copy).record["verdict"] == "OK"
 
 
+@pytest.mark.slow
 def test_a_test_set_that_vanishes_is_our_fault(grade, data, tmp_path, monkeypatch):
     """Data that is gone when the models are to be scored is our fault too."""
     copy = tmp_path / "copy"
@@ -251,6 +252,7 @@ def test_a_full_disk_leaves_no_half_run(tmp_path):
     assert failed >= 5
 
 
+@pytest.mark.slow
 def test_grading_on_a_full_disk_is_our_fault_and_works_again_with_room(data, tmp_path):
     """Runs and temporary files on a full disk: exit 3, no half report, nothing left; with room it is graded."""
     (tmp_path / "disk").mkdir()
