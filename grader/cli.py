@@ -1,4 +1,4 @@
-"""The command line of the grader: ``grader check``, ``grade``, ``regrade``, ``analyze``, ``validate``.
+"""The command line of the grader; the commands of a contest stand in `grader.contest_cli`.
 
 Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
 """
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from competition.cli import ProfileName
 from competition.task.constants import NUM_THREADS, SEED
-from grader.contest_cli import batch_command, history_command, leaderboard_command
+from grader.contest_cli import batch_command, history_command, leaderboard_command, similar_command
 from grader.grading import Settings, grade
 from grader.options import (
     OURS,
@@ -52,7 +52,12 @@ app = typer.Typer(
     help="From an untrusted notebook to a trusted score. "
     "Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
 )
-for name, command in (("batch", batch_command), ("history", history_command), ("leaderboard", leaderboard_command)):
+for name, command in (
+    ("batch", batch_command),
+    ("history", history_command),
+    ("leaderboard", leaderboard_command),
+    ("similar", similar_command),
+):
     app.command(name)(command)
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 

@@ -1,4 +1,4 @@
-"""The commands of a contest: ``grader batch``, ``history``, ``leaderboard``."""
+"""The commands of a contest: ``grader batch``, ``history``, ``leaderboard``, ``similar``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from competition.notebook import build_notebook
 from competition.task.constants import NUM_THREADS, SEED
 from grader.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
 from grader.bound import grade_oracle
@@ -303,6 +304,42 @@ def leaderboard_command(
             "'grader batch --missing' with the same options does it",
             err=True,
         )
+
+
+def similar_command(
+    runs: Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="RUNS", help="The folder of runs.")],
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="The smallest similarity to list: a share of the shorter cell.")
+    ] = 0.6,
+    store: StoreOption = Path("contest.sqlite"),
+) -> None:
+    """List pairs of solution cells that are alike, apart from names, comments and layout."""
+    from grader.similarity import read_solutions, similar_solutions  # few commands need it
+
+    owners: dict[str, str] = {}
+    try:
+        if store.is_file():
+            with Store(store) as opened:
+                names = {submission.id: submission.participant for submission in opened.submissions()}
+                owners = {grading.run: names[grading.submission_id] for grading in opened.gradings()}
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    starter = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
+    solutions = read_solutions(runs, owners)
+    pairs, incomparable = similar_solutions(solutions, [starter], threshold)
+    table = Table("similarity", "shared", "first", "run", "second", "run", box=SIMPLE)
+    for first, second, pair in pairs:
+        names_and_runs = [Text(shown_name(text)) for text in (first.owner, first.run, second.owner, second.run)]
+        table.add_row(f"{pair.similarity:.2f}", str(pair.shared), *names_and_runs)
+    console = Console()
+    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    typer.echo(
+        f"{len(solutions)} solutions, {len(pairs)} pairs with a similarity of {threshold:g} or more. Read both cells "
+        "before you judge: short cells and published methods look alike by themselves."
+    )
+    if incomparable:
+        few = ", ".join(sorted({shown_name(solution.owner) for solution in incomparable})[:5])
+        typer.echo(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")
 
 
 def open_existing(path: Path) -> Store:

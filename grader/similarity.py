@@ -1,4 +1,4 @@
-"""Which solution cells are alike, once names, comments and layout are put aside? Pure functions of sources.
+"""Which solution cells are alike, once names, comments and layout are put aside?
 
 The token n-grams of two cells are compared, as plagiarism look-ups do (Schleimer, Wilkerson and Aiken, Winnowing: local
 algorithms for document fingerprinting, 2003; a cell is at most 64 KiB, so all n-grams are kept and none is sampled).
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import ast
 import builtins
+import hashlib
 import io
 import keyword
 import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
-from grader.submission import parse
+from grader.record import RECORD_FILE, SUBMISSION_FILE
+from grader.submission import lift, parse, read_cells, read_file
+from grader.verdicts import ParticipantFault
 
 NGRAM = 10  # tokens, about a line and a half: shorter ones are shared by everybody who sorts losses
 FEWEST = 20  # a cell with fewer n-grams of its own is too short to be told from others
@@ -95,3 +99,49 @@ def similar_pairs(sources: Mapping[str, str], common: Iterable[str], threshold: 
         if similarity >= threshold:
             pairs.append(Pair(first, second, similarity, shared))
     return sorted(pairs, key=lambda pair: -pair.similarity), sorted(own.keys() - comparable.keys())
+
+
+@dataclass(frozen=True, order=True)
+class Solution:
+    """A solution cell that was graded, once or more often.
+
+    Attributes:
+        owner: whose it is: the participant's name where it is known, else the first run's.
+        run: the first run that graded it.
+        source: the cell's source.
+    """
+
+    owner: str
+    run: str
+    source: str
+
+
+def read_solutions(runs: Path, owners: Mapping[str, str]) -> list[Solution]:
+    """Read the solution cells of all runs, each owner's equal ones once.
+
+    Args:
+        runs: the folder of run folders.
+        owners: participants' names by the names of their runs, as far as they are known.
+    """
+    found: dict[tuple[str, str], Solution] = {}
+    for folder in sorted(path.parent for path in runs.glob(f"[!.]*/{RECORD_FILE}")):
+        try:
+            source = lift(read_cells(read_file(folder / SUBMISSION_FILE))).source
+        except (ParticipantFault, OSError):
+            continue  # no cell could be lifted, or the organizer's oracle ran
+        checksum = hashlib.sha256(source.encode()).hexdigest()
+        owner = owners.get(folder.name, "")
+        found.setdefault((owner, checksum), Solution(owner or folder.name, folder.name, source))
+    known = {checksum for owner, checksum in found if owner}
+    return sorted(solution for (owner, checksum), solution in found.items() if owner or checksum not in known)
+
+
+def similar_solutions(
+    solutions: Iterable[Solution], common: Iterable[str], threshold: float
+) -> tuple[list[tuple[Solution, Solution, Pair]], list[Solution]]:
+    """Find the solutions of different owners that are alike; see `similar_pairs`."""
+    by_run = {solution.run: solution for solution in solutions}
+    pairs, incomparable = similar_pairs({run: solution.source for run, solution in by_run.items()}, common, threshold)
+    both = [(by_run[pair.first], by_run[pair.second], pair) for pair in pairs]
+    different = [(first, second, pair) for first, second, pair in both if first.owner != second.owner]
+    return different, [by_run[run] for run in incomparable]

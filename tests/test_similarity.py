@@ -1,10 +1,16 @@
 """`grader similar`: which solution cells are alike?"""
 
 import pytest
+from typer.testing import CliRunner
 
-from competition.notebook import build_notebook
-from grader.similarity import NGRAM, normalised_tokens, similar_pairs
+from competition.notebook import build_notebook, graft, notebook_text
+from grader.cli import app
+from grader.record import Artifacts, write_run
+from grader.similarity import NGRAM, normalised_tokens, read_solutions, similar_pairs
+from grader.store import Store
+from grader.verdicts import Verdict
 from tests.conftest import REPOSITORY
+from tests.contest import make_entry, make_key, make_record
 
 STARTER = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
 
@@ -107,3 +113,28 @@ def test_the_references_are_told_apart():
 def test_odd_sources_are_read(source):
     """Texts that do nothing, magics and an empty cell are no obstacle."""
     assert normalised_tokens(source) is not None
+
+
+def test_similar_names_participants_and_spares_their_own_attempts(tmp_path):
+    """`grader similar` lists copies between participants; an owner's equal runs and own attempts are no pair."""
+    runs, owners = tmp_path / "runs", {}
+    cells = [("ann", FIRST), ("ann", FIRST), ("ann", FIRST + "\nkeep = 0.7"), ("bob", DISGUISED), ("cyd", OTHER)]
+    with Store(tmp_path / "contest.sqlite") as store:
+        for number, (participant, cell) in enumerate(cells):
+            record = make_record(solution_sha256=f"{number:064x}")
+            artifacts = Artifacts(submission=notebook_text(graft(cell)).encode())
+            run = write_run(runs, record, artifacts).name
+            [submission] = store.receive([make_entry(participant, code=f"cell:{number}")])
+            store.add(submission, make_key(f"cell:{number}"), record, run)
+            owners[run] = participant
+    write_run(runs, make_record(verdict=Verdict.PRESENTATION_ERROR), Artifacts(submission=b"no notebook"))
+    arguments = ["similar", str(runs), "--store", str(tmp_path / "contest.sqlite")]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert result.exit_code == 0
+    rows = [line for line in result.output.splitlines() if "0." in line and " ann " in line]
+    assert len(rows) == 2
+    assert all(" bob " in row for row in rows)
+    assert "4 solutions, 2 pairs with a similarity of 0.6 or more" in result.output
+    without_store = [solution.owner for solution in read_solutions(runs, {})]
+    assert len(without_store) == 4
+    assert set(without_store) <= set(owners)
