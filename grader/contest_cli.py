@@ -208,7 +208,7 @@ def grade_jobs(
     if jobs:
         console.print(
             Text(
-                f"{len(jobs)} gradings: {', '.join(f'{count} {step.value}' for step, count in steps.items())}; "
+                f"done: {', '.join(f'{count} {step.value}' for step, count in steps.items())}; "
                 f"{', '.join(f'{count} {verdict.value}' for verdict, count in verdicts.items())}"
             )
         )
@@ -300,7 +300,7 @@ def leaderboard_command(
         names = sorted({shown_name(submission.participant) for submission in board.missing})
         few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         typer.echo(
-            f"notice: {len(board.missing)} submissions are not graded for this board ({few}): "
+            f"notice: not graded for this board, in number {len(board.missing)}: {few}; "
             "'grader batch --missing' with the same options does it",
             err=True,
         )
