@@ -245,7 +245,7 @@ class Edition(StrEnum):
 
 @app.command("report")
 def report_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     edition: Annotated[
         Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
     ] = Edition.PARTICIPANT,
@@ -255,19 +255,34 @@ def report_command(
         typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
     ] = None,
 ) -> None:
-    """Write the report of a run: one HTML file that needs no network and no script."""
+    """Write the report of each run: one HTML file that needs no network and no script."""
+    if out is not None and len(runs) > 1:
+        raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
+    failures = []
+    for run in runs:
+        try:
+            write_report(run, data, edition, out or run / "report" / f"{edition.value}.html")
+        except InfrastructureError as error:
+            failures.append(error.message)
+    if failures:
+        raise fail("; ".join(failures))
+
+
+def write_report(run: Path, data: Path, edition: Edition, out: Path) -> None:
+    """Write the report of one run, and say what is missing in it.
+
+    Raises:
+        InfrastructureError: the folder is no run, or the report cannot be written.
+    """
     from grader.pages import report_page  # templates load slowly, and few commands need them
     from grader.report import make_report
 
-    out = out or run / "report" / f"{edition.value}.html"
+    report = make_report(run, data, for_organizer=edition is Edition.ORGANIZER)
     try:
-        report = make_report(run, data, for_organizer=edition is Edition.ORGANIZER)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, report_page(report))
-    except InfrastructureError as error:
-        raise fail(error.message) from None
     except OSError as error:
-        raise fail(f"the report could not be written to {out}: {error}") from None
+        raise InfrastructureError(f"the report could not be written to {out}: {error}") from None
     for gap in report.gaps:
         typer.echo(f"notice: {gap.what} {gap.why}", err=True)
     typer.echo(f"wrote {out}")

@@ -531,3 +531,16 @@ def test_losses_that_are_not_numbers_are_counted_as_the_largest():
     found = histogram(values, np.array([False, True, False, True, True]), np.array([0.0, 0.5, 1.0]))
     assert found.clean.tolist() == [0.5, 0.5]
     assert found.flipped.tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_one_command_reports_many_runs(good, data, copy, tmp_path):
+    """Several runs are reported in one call; what is no run is named at the end, and stops none; -o takes one only."""
+    first = copy(good)
+    second = first.rename(first.with_name("another"))
+    first = copy(good)
+    runs = [str(first), str(tmp_path), str(second)]
+    result = CliRunner().invoke(app, ["report", *runs, "--data", str(data)])
+    assert result.exit_code == 3
+    assert f"{tmp_path} is not a run folder" in result.output
+    assert all((run / "report" / "participant.html").is_file() for run in (first, second))
+    assert CliRunner().invoke(app, ["report", *runs, "-o", str(tmp_path / "x.html")]).exit_code == 2
