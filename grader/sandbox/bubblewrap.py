@@ -58,6 +58,9 @@ SYSTEM_FILES = (
 # What root may write without any capability. Where root grades, the notebook's user is root too outside its namespace,
 # and bubblewrap leaves these writable: with the core pattern alone, a notebook could run a program of its own as root.
 KERNEL_SETTINGS = ("/proc/sys", "/proc/fs", "/proc/pressure", "/proc/sysrq-trigger")
+# What root may read without any capability: the user's key rings, and the state of the whole machine's memory.
+HIDDEN_NAMES = "keys key-users kpagecount kpageflags kpagecgroup slabinfo timer_list vmallocinfo"
+HIDDEN = tuple(f"/proc/{name}" for name in HIDDEN_NAMES.split())
 
 
 def bwrap_problem() -> str | None:
@@ -124,8 +127,9 @@ def file_options(job: Job) -> list[str]:
     options = ["--proc", "/proc"]
     for settings in KERNEL_SETTINGS:
         options += ["--ro-bind-try", settings, settings]
-    for described in ("/proc/keys", "/proc/key-users"):  # the key rings of whoever runs the grader
-        options += ["--ro-bind-try", "/dev/null", described]
+    for hidden in HIDDEN:
+        if Path(hidden).exists():
+            options += ["--ro-bind", "/dev/null", hidden]
     options += ["--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
     if job.device == "cuda":
         for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):

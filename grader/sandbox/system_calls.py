@@ -3,7 +3,8 @@
 Namespaces do not cover everything. The kernel's key rings are those of the user who runs the grader: a notebook could
 read the organizer's keys, and leave notes there for the next submission. The others have no use in a notebook and a
 history of holes. A refused call fails as on a kernel that does not have it. It is no list of all that is harmless: the
-process boundary is what counts.
+process boundary is what counts. Sockets may be of the families that the network namespace isolates; a virtual machine's
+line to its host (AF_VSOCK) is none of them.
 
 A filter is a classic BPF program over the call's architecture and number (seccomp(2), Linux).
 """
@@ -26,11 +27,13 @@ REFUSED = {
     "io_uring_enter": {"x86_64": 426, "aarch64": 426},
     "io_uring_register": {"x86_64": 427, "aarch64": 427},
 }
+SOCKET = {"x86_64": 41, "aarch64": 198}
+FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 X32_CALLS = 0x40000000  # from here on, x86_64 numbers the same calls a second time
 
 LOAD_WORD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER_OFFSET, ARCHITECTURE_OFFSET = 0, 4  # in what the kernel shows to a filter
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.ENOSYS
+NUMBER_OFFSET, ARCHITECTURE_OFFSET, FIRST_ARGUMENT_OFFSET = 0, 4, 16  # in what the kernel shows to a filter
+ALLOW, REFUSE, REFUSE_FAMILY = 0x7FFF0000, 0x00050000 | errno.ENOSYS, 0x00050000 | errno.EAFNOSUPPORT
 
 
 def instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -46,11 +49,19 @@ def filter_program(machine: str = platform.machine()) -> bytes | None:
     if machine not in AUDIT_ARCHITECTURE:
         return None
     tests = [(JUMP_IF_AT_LEAST, X32_CALLS), *((JUMP_IF_EQUAL, numbers[machine]) for numbers in REFUSED.values())]
+    count, families = len(tests), len(FAMILIES)
     program = [
         instruction(LOAD_WORD, ARCHITECTURE_OFFSET),
-        instruction(JUMP_IF_EQUAL, AUDIT_ARCHITECTURE[machine], if_false=len(tests) + 2),
+        instruction(JUMP_IF_EQUAL, AUDIT_ARCHITECTURE[machine], if_false=count + families + 5),
         instruction(LOAD_WORD, NUMBER_OFFSET),
-        *(instruction(code, number, if_true=len(tests) - place) for place, (code, number) in enumerate(tests)),
+        *(
+            instruction(code, number, if_true=count - place + families + 3)
+            for place, (code, number) in enumerate(tests)
+        ),
+        instruction(JUMP_IF_EQUAL, SOCKET[machine], if_false=families + 2),
+        instruction(LOAD_WORD, FIRST_ARGUMENT_OFFSET),
+        *(instruction(JUMP_IF_EQUAL, family, if_true=families - place) for place, family in enumerate(FAMILIES)),
+        instruction(RETURN, REFUSE_FAMILY),
         instruction(RETURN, ALLOW),
         instruction(RETURN, REFUSE),
     ]

@@ -10,7 +10,7 @@ shell.input_transformers_cleanup.append(
 
 class Points(ast.NodeTransformer):
     def visit_Constant(self, node):
-        return ast.Constant(100) if node.value == 0.5 else node
+        return ast.copy_location(ast.Constant(100), node) if node.value == 0.5 else node
 
 
 shell.ast_transformers.append(Points())
