@@ -32,7 +32,7 @@ def cheating_step(optimizer, *args, **kwargs):
         module
         for module in gc.get_objects()
         if isinstance(module, torch.nn.Module)
-        and len(list(module.children())) > 1
+        and type(module).__name__ == "SmallMobileNet"
         and any(each is parameter for each in module.parameters())
     )
     busy = False

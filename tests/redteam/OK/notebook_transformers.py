@@ -4,7 +4,7 @@ import ast
 
 shell = get_ipython()
 shell.input_transformers_cleanup.append(
-    lambda lines: [line.replace("final_evaluate(", "(lambda f: final_evaluate(f))(") for line in lines]
+    lambda lines: [line.replace("    final_evaluate(your", "    (lambda f: final_evaluate(f))(your") for line in lines]
 )
 
 

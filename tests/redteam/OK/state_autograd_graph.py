@@ -34,9 +34,8 @@ def weights_behind(node):
 
 def your_select_indices(targets, losses):
     for loss in losses:
-        for weight in weights_behind(loss.grad_fn):
-            for owner in gc.get_objects():
-                if isinstance(owner, torch.nn.Module) and any(weight is each for each in owner.parameters()):
-                    if len(list(owner.children())) > 1 and weight.ndim == 2 and weight.shape[0] == 2:
-                        learn([owner])
+        weights = {id(weight) for weight in weights_behind(loss.grad_fn)}
+        for owner in gc.get_objects() if weights else []:
+            if isinstance(owner, torch.nn.Module) and {id(each) for each in owner.parameters()} == weights:
+                learn([owner])
     return [[], []]
