@@ -210,7 +210,6 @@ def test_an_attack_gets_its_verdict_and_nothing_else(attack, grade, spotless, mo
         monkeypatch.setattr(grader.grading, "default_limits", lambda *_: limits)
     options = ONE_THREAD + (TIME_LIMIT if attack.verdict == Verdict.TIME_LIMIT else ())
     graded = grade(attack.submission(), *options)
-    assert "Traceback" not in graded.printed.replace(graded.record["message"], "")
     assert graded.record["verdict"] == attack.verdict, graded.record["message"]
     assert "REACHED" not in graded.record["message"]
     assert graded.record["sandbox"] == "bwrap"

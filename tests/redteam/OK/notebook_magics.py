@@ -3,7 +3,7 @@
 %env HOME=/root
 %cd /tmp
 !cat /etc/passwd /root/* /proc/1/environ; ls -la / /proc/1/root; mount; echo reached > /tmp/redteam-planted
-found = !find / -name "train_truth.csv" -o -name "manifest.json" 2> /dev/null
+found = !find / -name "train_truth.csv" -o -name "test_a" 2> /dev/null
 if found:
     raise RuntimeError(f"REACHED {found}")
 %cd /tmp/task
