@@ -28,7 +28,7 @@ from competition.build import build_data
 from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
-from grader.store import Store
+from grader.contest.store import Store
 
 REFERENCES = Path("reference_solutions")
 RESULTS_FILE = Path("benchmarks/results/batch_throughput.json")

@@ -1,4 +1,4 @@
-"""The command line of the grader; the commands of a contest stand in `grader.contest_cli`.
+"""The command line of the grader; the commands of a contest stand in `grader.contest.cli`.
 
 Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
 """
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from competition.cli import ProfileName
 from competition.task.constants import NUM_THREADS, SEED
-from grader.contest_cli import batch_command, history_command, leaderboard_command, similar_command
+from grader.contest.cli import batch_command, history_command, leaderboard_command, similar_command
 from grader.grading import Settings, grade
 from grader.options import (
     OURS,

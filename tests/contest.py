@@ -4,9 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 from competition.task.metric import performance
-from grader.policy import Candidate
+from grader.contest.policy import Candidate
+from grader.contest.store import Entry, Key, Kind, Received
 from grader.record import Record
-from grader.store import Entry, Key, Kind, Received
 from grader.verdicts import Verdict
 
 VERSIONS = {"torch": "2.9"}

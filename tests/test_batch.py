@@ -16,20 +16,20 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import grader.contest_cli
+import grader.contest.cli
 from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
-from grader.batch import Event, Step, make_jobs
 from grader.cli import app
-from grader.entries import read_entries
+from grader.contest.batch import Event, Step, make_jobs
+from grader.contest.entries import read_entries
+from grader.contest.progress import BatchView
+from grader.contest.store import Kind, Origin, Store
+from grader.contest.workers import Outcome
 from grader.grading import Settings, draft_record
-from grader.progress import BatchView
 from grader.record import load_models, read_record
-from grader.store import Kind, Origin, Store
 from grader.submission import lift, read_cells
 from grader.trainer import evaluate
 from grader.verdicts import ParticipantFault, Verdict
-from grader.workers import Outcome
 from tests.conftest import ALL_SAMPLES
 
 OK, TIME, OURS = Verdict.OK, Verdict.TIME_LIMIT, Verdict.INFRASTRUCTURE_ERROR
@@ -127,7 +127,7 @@ def scripted(monkeypatch):
 
     def install(**verdicts):
         workers = Scripted(**verdicts)
-        monkeypatch.setattr(grader.contest_cli, "InProcess", lambda: workers)
+        monkeypatch.setattr(grader.contest.cli, "InProcess", lambda: workers)
         return workers
 
     return install
@@ -268,13 +268,13 @@ def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypa
     path = contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
     contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
     workers = scripted()
-    make = grader.contest_cli.make_jobs
+    make = grader.contest.cli.make_jobs
 
     def change_then_make(*arguments):
         path.write_text(notebook_text(graft(f"# other\n{ALL_SAMPLES}")))
         return make(*arguments)
 
-    monkeypatch.setattr(grader.contest_cli, "make_jobs", change_then_make)
+    monkeypatch.setattr(grader.contest.cli, "make_jobs", change_then_make)
     printed = contest.run("batch", contest.submissions, status=3)
     assert [name for name, _ in workers.calls] == ["bob"]
     assert "was changed while the batch ran" in printed

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from grader.policy import NOT_GRADED, Policy, counted, finalists, within_daily_limit
-from grader.standings import Contender, Standings, public_ranks, rank_rows, standings_csv
+from grader.contest.policy import NOT_GRADED, Policy, counted, finalists, within_daily_limit
+from grader.contest.standings import Contender, Standings, public_ranks, rank_rows, standings_csv
 from grader.verdicts import Verdict
 from tests.contest import make_candidate
 

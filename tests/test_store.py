@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from grader.store import MAX_FINAL, SCHEMA_VERSION, Kind, Origin, Store
+from grader.contest.store import MAX_FINAL, SCHEMA_VERSION, Kind, Origin, Store
 from grader.verdicts import InfrastructureError, Verdict
 from tests.contest import make_entry, make_key, make_record
 

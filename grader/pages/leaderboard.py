@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from competition.task.metric import performance
+from grader.contest.standings import Standing, Standings
 from grader.pages.page import render
 from grader.pages.plots import WIDTH, Axis, Mark, distribution, round_ticks, strip
-from grader.standings import Standing, Standings
 
 BIN_WIDTH = 0.01
 WIDE = 880

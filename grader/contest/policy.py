@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grader.contest.store import MAX_FINAL, Received
 from grader.record import Record
-from grader.store import MAX_FINAL, Received
 from grader.verdicts import Verdict
 
 NOT_GRADED = "not graded"

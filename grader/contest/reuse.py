@@ -17,10 +17,10 @@ import torch
 
 from competition.errors import DataError
 from competition.manifest import Split, read_manifest
-from grader.entries import identify, notebook_bytes
+from grader.contest.entries import identify, notebook_bytes
+from grader.contest.store import Grading, Key, Origin, Received, Store
 from grader.grading import Settings, draft_record, require_splits, scored
 from grader.record import Record, load_models, write_derived_run
-from grader.store import Grading, Key, Origin, Received, Store
 from grader.submission import read_submission
 from grader.trainer import DataFolder, combined_sha256, find_data, open_verified
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from competition.task.metric import performance
-from grader.policy import NOT_GRADED, Candidate
+from grader.contest.policy import NOT_GRADED, Candidate
 
 
 @dataclass(frozen=True)

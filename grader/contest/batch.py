@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from grader.entries import identify, notebook_bytes
+from grader.contest.entries import identify, notebook_bytes
+from grader.contest.reuse import Reuse, grading_key, versions_text
+from grader.contest.store import Key, Origin, Received, Store
+from grader.contest.workers import Outcome, Task, Workers, failed
 from grader.grading import Settings
 from grader.record import Record, write_packed_run
-from grader.reuse import Reuse, grading_key, versions_text
-from grader.store import Key, Origin, Received, Store
 from grader.verdicts import InfrastructureError, Verdict
-from grader.workers import Outcome, Task, Workers, failed
 
 
 class Step(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from competition.errors import CellError
 from competition.notebook import graft, notebook_text
-from grader.store import Entry, Kind
+from grader.contest.store import Entry, Kind
 from grader.submission import lift, read_cells, read_file
 from grader.verdicts import InfrastructureError, ParticipantFault
 

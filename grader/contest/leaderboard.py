@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grader.contest.policy import Candidate, Policy, counted, finalists, within_daily_limit
+from grader.contest.reuse import Reuse, grading_key
+from grader.contest.standings import Contender, Standings, public_ranks, rank_rows
+from grader.contest.store import Grading, Key, Kind, Received, Store
 from grader.grading import Settings
-from grader.policy import Candidate, Policy, counted, finalists, within_daily_limit
-from grader.reuse import Reuse, grading_key
-from grader.standings import Contender, Standings, public_ranks, rank_rows
-from grader.store import Grading, Key, Kind, Received, Store
 from grader.verdicts import Verdict
 
 PUBLIC, FINAL = "test_a", "test_b"

@@ -18,11 +18,17 @@ from rich.text import Text
 
 from competition.notebook import build_notebook
 from competition.task.constants import NUM_THREADS, SEED
-from grader.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
-from grader.bound import grade_oracle
-from grader.entries import read_entries
+from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
+from grader.contest.bound import grade_oracle
+from grader.contest.entries import read_entries
+from grader.contest.leaderboard import Rules, make_board
+from grader.contest.policy import NOT_GRADED, Policy
+from grader.contest.progress import BatchView, shown_name
+from grader.contest.reuse import Reuse
+from grader.contest.standings import Standing, Standings, standings_csv
+from grader.contest.store import Entry, Kind, Store
+from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Settings
-from grader.leaderboard import Rules, make_board
 from grader.options import (
     DataOption,
     Device,
@@ -36,15 +42,9 @@ from grader.options import (
     chosen_device,
     fail,
 )
-from grader.policy import NOT_GRADED, Policy
-from grader.progress import BatchView, shown_name
 from grader.record import Record
-from grader.reuse import Reuse
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
-from grader.standings import Standing, Standings, standings_csv
-from grader.store import Entry, Kind, Store
 from grader.verdicts import InfrastructureError, Verdict
-from grader.workers import InProcess, RayWorkers, Workers
 
 INTERRUPTED = 130
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines
@@ -314,7 +314,7 @@ def similar_command(
     store: StoreOption = Path("contest.sqlite"),
 ) -> None:
     """List pairs of solution cells that are alike, apart from names, comments and layout."""
-    from grader.similarity import read_solutions, similar_solutions  # few commands need it
+    from grader.contest.similarity import read_solutions, similar_solutions  # few commands need it
 
     owners: dict[str, str] = {}
     try:

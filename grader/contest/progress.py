@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from grader.batch import ENDS, Event, Job, Step
+from grader.contest.batch import ENDS, Event, Job, Step
 from grader.plain_text import plain_text
 from grader.record import Record
 from grader.verdicts import Verdict

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grader import oracle
+from grader.contest.reuse import Reuse, grading_key
+from grader.contest.store import Entry, Kind, Received, Store
 from grader.grading import Settings, draft_record, grade_trusted, open_training_splits
 from grader.record import Record, write_run
-from grader.reuse import Reuse, grading_key
 from grader.sandbox import Backend
-from grader.store import Entry, Kind, Received, Store
 from grader.trainer import data_sha256, find_data
 
 ORACLE = "oracle"
