@@ -6,7 +6,7 @@
     values.png       the values of right and of wrong labels
     selection.png    purity and clean recall per class and epoch (runs only)
 
-What needs to know the wrong labels is left out where nobody does. A run keeps no losses, so there are no plots of them.
+What needs to know the wrong labels is left out where nobody does. The losses of a run are drawn in its report.
 """
 
 from __future__ import annotations

@@ -149,12 +149,12 @@ def notebook_statement_flood() -> bytes:
 
 @attack(
     "OK",
-    "uses 9,000 names of a cell that will be ignored, each of which a hint would be due for",
+    "uses 5,000 names of a cell that will be ignored, each of which a hint would be due for",
     "hints are few and short",
 )
 def notebook_name_flood() -> bytes:
     """Build a cell that uses many names of another."""
-    names = [f"n{number}" for number in range(9000)]
+    names = [f"n{number}" for number in range(5000)]
     unused = "\n".join(f"    {name}" for name in names)
     solution = f"{SOLUTION_MARKER}\n{FUNCTION}\n\ndef never_called():\n{unused}"
     return with_cells("\n".join(f"{name} = 1" for name in names), solution)
