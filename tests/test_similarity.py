@@ -109,6 +109,12 @@ def test_the_references_are_told_apart():
     assert [{pair.first, pair.second} for pair in pairs] == [{"jocor", "co_teaching"}]
 
 
+def test_a_cell_that_is_nested_too_deeply_cannot_be_compared():
+    """Whether the parser or the printer gives up, it is no error of ours."""
+    assert normalised_tokens("x = " + "-" * 10 + "1") is not None
+    assert normalised_tokens("x = " + "-" * 3000 + "1") is None
+
+
 @pytest.mark.parametrize("source", ["x = '''\n'''\ny = 2", "if x:\n    'only a text'", "%time x = 1\n!ls", ""])
 def test_odd_sources_are_read(source):
     """Texts that do nothing, magics and an empty cell are no obstacle."""

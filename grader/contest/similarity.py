@@ -54,7 +54,8 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 def normalised_tokens(source: str) -> list[str] | None:
-    """Return a cell's tokens without names of its own, comments, docstrings and layout; None for a syntax error.
+    """Return a cell's tokens without names of its own, comments, docstrings and layout; None for a syntax error,
+    or where it is nested too deeply.
 
     Keywords, builtins and attributes keep theirs, so that calls of other functions are a difference.
     """
@@ -62,7 +63,10 @@ def normalised_tokens(source: str) -> list[str] | None:
     if tree is None:
         return None
     kept = {*keyword.kwlist, *dir(builtins)}
-    text = ast.unparse(_WithoutDocstrings().visit(tree))
+    try:
+        text = ast.unparse(_WithoutDocstrings().visit(tree))
+    except RecursionError:
+        return None
     tokens: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in LAYOUT:
