@@ -26,9 +26,11 @@ from grader.options import (
     DataOption,
     Device,
     DeviceOption,
+    ImageOption,
     NotebookArgument,
     ReportOption,
     RunsOption,
+    SandboxOption,
     SeedOption,
     Split,
     ThreadsOption,
@@ -125,12 +127,8 @@ def grade_command(
     seed: SeedOption = SEED,
     threads: ThreadsOption = NUM_THREADS,
     time_limit: TimeOption = None,
-    sandbox: Annotated[
-        Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
-    ] = Backend.BWRAP,
-    image: Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")] = (
-        DEFAULT_IMAGE
-    ),
+    sandbox: SandboxOption = Backend.BWRAP,
+    image: ImageOption = DEFAULT_IMAGE,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""

@@ -9,6 +9,8 @@ from typing import Annotated
 import torch
 import typer
 
+from grader.sandbox import Backend
+
 PARTICIPANT, OURS = 1, 3
 
 
@@ -44,6 +46,8 @@ TimeOption = Annotated[
     typer.Option(min=1, metavar="SECONDS", help="Wall clock of the grading. Default: 300 on a GPU, 1800 on a CPU."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
+SandboxOption = Annotated[Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")]
+ImageOption = Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")]
 
 
 def fail(message: str) -> typer.Exit:

@@ -33,7 +33,9 @@ from grader.options import (
     DataOption,
     Device,
     DeviceOption,
+    ImageOption,
     RunsOption,
+    SandboxOption,
     SeedOption,
     Split,
     ThreadsOption,
@@ -95,12 +97,8 @@ def batch_command(
     runs: RunsOption = Path("runs"),
     threads: ThreadsOption = NUM_THREADS,
     time_limit: TimeOption = None,
-    sandbox: Annotated[
-        Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")
-    ] = Backend.BWRAP,
-    image: Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")] = (
-        DEFAULT_IMAGE
-    ),
+    sandbox: SandboxOption = Backend.BWRAP,
+    image: ImageOption = DEFAULT_IMAGE,
     device: DeviceOption = Device.AUTO,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Gradings at once; more than one run on Ray. Default: 1.")
