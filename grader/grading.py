@@ -327,6 +327,7 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         require_splits(settings, folder)
         with ThreadPoolExecutor(1, "open-data") as pool:
             opening = pool.submit(open_training_splits, folder, settings.train)
+            pool.shutdown(wait=False)  # two threads with OpenMP teams would make libgomp sleep where it should spin
             training = train_with_retries(submission, folder, opening, settings)
         draft = replace(draft, data_sha256=data_sha256(opening.result()))
         artifacts = training.artifacts
