@@ -16,7 +16,7 @@ MIB = 1 << 20
 GPU_SECONDS = 300.0
 CPU_SECONDS = 1800.0
 POLL_SECONDS = 0.2
-TASKS_PER_PROCESS = 8  # the kernel counts threads as well; processes alone are counted by the watchdog
+TASKS_PER_PROCESS = 8  # a process is counted with its threads too, and then this much more is allowed
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,14 @@ def memory_of(process: psutil.Process) -> int:
             return 0
 
 
+def threads_of(process: psutil.Process) -> int:
+    """Return how many threads a process has, 0 when it is gone."""
+    try:
+        return process.num_threads()
+    except psutil.Error:
+        return 0
+
+
 class Watched(Protocol):
     """What a watchdog needs to know of a running notebook, and to do to it."""
 
@@ -162,7 +170,8 @@ class Watchdog:
             processes = psutil.Process(self._watched.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return None
-        if len(processes) > self._limits.processes:
+        tasks = sum(threads_of(process) for process in processes)
+        if len(processes) > self._limits.processes or tasks > self._limits.processes * TASKS_PER_PROCESS:
             return too_many_processes(self._limits)
         if self._watched.memory_is_limited:
             return None

@@ -83,7 +83,7 @@ def test_a_fork_bomb_ends(tmp_path, control_group):
     assert not [p for p in psutil.process_iter(["cmdline"]) if bomb in (p.info["cmdline"] or [])]
 
 
-def test_too_many_threads_are_found_in_a_control_group(tmp_path, control_group):
+def test_too_many_threads_are_found_by_either(tmp_path, enforced_by):
     """Threads are tasks: a process that starts thousands is stopped too."""
     code = "import threading, time\nfor _ in range(5000): threading.Thread(target=time.sleep, args=(60,)).start()"
     ended = run_confined(code, tmp_path)

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import grader.sandbox
-from grader.sandbox import CAPTURED_BYTES, Running
+from grader.sandbox import CAPTURED_BYTES
+from grader.sandbox.bubblewrap import hide_kit
+from grader.sandbox.plain import InFolder
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 CANARY = "canary-5f1c"
@@ -214,13 +216,38 @@ def test_nothing_is_left_in_the_temporary_folder(grade, tmp_path, monkeypatch):
     assert list((tmp_path / "t").iterdir()) == []
 
 
-def test_captured_output_is_cut_with_a_notice():
+def test_captured_output_is_cut_with_a_notice(tmp_path):
     """Of a flood on stdout the beginning is kept, and a line says how much was dropped."""
     command = [sys.executable, "-c", "print('x' * 1_000_000)"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
-    running = Running(process)
+    running = InFolder(process, tmp_path)
     running.wait(30)
     running.close()
     text = running.captured().decode()
     assert text.startswith("x" * CAPTURED_BYTES)
     assert text.endswith(f"[cut: {1_000_001 - CAPTURED_BYTES:,} more bytes of output]\n")
+
+
+def test_an_installed_kit_is_hidden(tmp_path, monkeypatch):
+    """Packages that are no editable installation hold the pool, so their folders are covered, and their commands."""
+    packages = tmp_path / "lib/site-packages"
+    for name in (
+        "competition/pool.npz",
+        "kit.dist-info/METADATA",
+        "one_module.py",
+        "other/kept.py",
+        "../../bin/grader",
+    ):
+        path = packages / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("Metadata-Version: 2.1\nName: label-noise-competition\nVersion: 0.1.0\n")
+    (packages / "kit.dist-info").rename(packages / "label_noise_competition-0.1.0.dist-info")
+    record = packages / "label_noise_competition-0.1.0.dist-info/RECORD"
+    record.write_text("../../bin/grader,,\ncompetition/pool.npz,,\none_module.py,,\n")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    seen = "/environment/lib/site-packages"
+    assert hide_kit(packages) == [
+        *("--ro-bind", "/dev/null", "/environment/bin/grader"),
+        *("--tmpfs", f"{seen}/competition", "--remount-ro", f"{seen}/competition"),
+        *("--ro-bind", "/dev/null", f"{seen}/one_module.py"),
+    ]

@@ -21,9 +21,11 @@ import select
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
@@ -61,6 +63,7 @@ KERNEL_SETTINGS = ("/proc/sys", "/proc/fs", "/proc/pressure", "/proc/sysrq-trigg
 # What root may read without any capability: the user's key rings, and the state of the whole machine's memory.
 HIDDEN_NAMES = "keys key-users kpagecount kpageflags kpagecgroup slabinfo timer_list vmallocinfo"
 HIDDEN = tuple(f"/proc/{name}" for name in HIDDEN_NAMES.split())
+KIT = "label-noise-competition"
 
 
 def bwrap_problem() -> str | None:
@@ -93,9 +96,9 @@ def namespace_options() -> list[str]:
     ]
 
 
-def environment_folder() -> str:
+def environment_folder() -> Path:
     """Return where the sandbox shows this Python's environment."""
-    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else ENVIRONMENT
+    return Path(sys.prefix) if Path(sys.prefix).is_relative_to("/usr") else Path(ENVIRONMENT)
 
 
 def python_options(job: Job) -> list[str]:
@@ -105,7 +108,7 @@ def python_options(job: Job) -> list[str]:
     ``pyvenv.cfg``, so it gets another one; its links to the interpreter go through a link at the old place.
     """
     options = []
-    if environment_folder() == ENVIRONMENT:
+    if environment_folder() == Path(ENVIRONMENT):
         options += ["--ro-bind", sys.prefix, ENVIRONMENT]
     base = os.path.realpath(sys.base_prefix)
     if Path(base).is_relative_to("/usr") or Path(base).is_relative_to(os.path.realpath(sys.prefix)):
@@ -116,9 +119,30 @@ def python_options(job: Job) -> list[str]:
     settings = Path(sys.prefix) / "pyvenv.cfg"
     if settings.is_file():
         neutral = job.gateway / settings.name
-        text = settings.read_text().replace(sys.prefix, environment_folder())
+        text = settings.read_text().replace(sys.prefix, str(environment_folder()))
         neutral.write_text(text.replace(base, PYTHON).replace(sys.base_prefix, PYTHON))
         options += ["--ro-bind", str(neutral), f"{environment_folder()}/{settings.name}"]
+    return options
+
+
+def hide_kit(packages: Path) -> list[str]:
+    """Return the options that hide what installing this kit put into the environment, as seen in the sandbox.
+
+    The pool with its clean labels is among it, and of an editable installation the path of the clone.
+
+    Args:
+        packages: the ``site-packages`` of the environment below ``sys.prefix``.
+    """
+    hidden = set()
+    for kit in distributions(name=KIT, path=[str(packages)]):
+        for file in kit.files or ():
+            top = packages / file.parts[0]
+            whole = top.is_dir() and file.parts[0] not in ("..", "__pycache__")
+            hidden.add(top if whole else Path(os.path.normpath(packages / file)))
+    options = []
+    for path in sorted(path for path in hidden if path.exists() and path.is_relative_to(sys.prefix)):
+        seen = str(environment_folder() / path.relative_to(sys.prefix))
+        options += ["--tmpfs", seen, "--remount-ro", seen] if path.is_dir() else ["--ro-bind", "/dev/null", seen]
     return options
 
 
@@ -143,7 +167,7 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
-    options += python_options(job)
+    options += [*python_options(job), *hide_kit(Path(sysconfig.get_path("purelib")))]
     for name, folder in job.inputs().items():
         options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
     return [*options, "--remount-ro", "/", "--chdir", TASK]
@@ -270,8 +294,8 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         SandboxLost: it does not.
     """
     options = [*namespace_options(), *file_options(job)]
-    programs = f"{environment_folder()}/{Path(sys.executable).parent.relative_to(sys.prefix)}"
-    for name, value in notebook_environment(HOME, job.device, programs).items():
+    programs = environment_folder() / Path(sys.executable).parent.relative_to(sys.prefix)
+    for name, value in notebook_environment(HOME, job.device, str(programs)).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()

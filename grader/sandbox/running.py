@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import IO
 
@@ -12,7 +13,7 @@ from grader.verdicts import ParticipantFault
 CAPTURED_BYTES = 256 * 1024
 
 
-class Running:
+class Running(ABC):
     """A notebook that is being executed; each backend fills in what differs.
 
     Attributes:
@@ -71,9 +72,9 @@ class Running:
             return None
         return f"the sandbox was killed from outside (signal {-ended})"
 
+    @abstractmethod
     def executed(self, limit: int) -> bytes | None:
         """Return the executed notebook of at most `limit` bytes, untrusted; None where there is none. After `stop`."""
-        raise NotImplementedError
 
     def captured(self) -> bytes:
         """Return what it printed so far: the first `CAPTURED_BYTES`, and a notice where there was more."""
