@@ -292,15 +292,15 @@ def validate_command(
         list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")
     ] = None,
     profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
-    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train K times: seeds 123, 124, ...")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train with K seeds: 123, 124, ...")] = 1,
     runs: RunsOption = Path("runs/validate"),
     results_file: Annotated[
         Path | None,
         typer.Option(
             "--results",
             metavar="FILE.json",
-            help="Use the measurements in this file where nothing changed since, and add the new ones; "
-            "the table is written beside it, as FILE.md.",
+            help="Use the measurements in this file where nothing changed since, further seeds too, and add the new "
+            "ones; the table is written beside it, as FILE.md.",
         ),
     ] = None,
     sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from competition.task.metric import performance
@@ -123,6 +123,10 @@ class ResultsFile:
     def find(self, conditions: Conditions) -> Measurement | None:
         """Return the measurement that was made under these conditions, if there is one."""
         return next((found for found in self._measurements if found.conditions == conditions), None)
+
+    def find_all(self, conditions: Conditions) -> list[Measurement]:
+        """Return the measurements that differ from these conditions in their seed only, in the order of the seeds."""
+        return [found for found in self._measurements if replace(found.conditions, seed=conditions.seed) == conditions]
 
     def add(self, measurement: Measurement) -> None:
         """Keep a measurement; one of the same reference, profile, device and seed gives way to it."""

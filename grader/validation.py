@@ -178,7 +178,9 @@ def validate(
 
     Args:
         runs: where run folders are kept, and found again.
-        known: earlier measurements, used again where their conditions are the same; new ones are added.
+        seeds: the training seeds, at least one.
+        known: earlier measurements, used again where their conditions are the same, those with further seeds too; new
+            ones are added.
         announce: is told, in a line, what was done.
 
     Raises:
@@ -192,7 +194,6 @@ def validate(
     train = public["train"].dataset
     clean = oracle.read_truth(folder.folder_of("test_b"), train)
     for number, name in enumerate(names):
-        measurements = []
         for seed in seeds:
             settings = Settings(data, "test_a", seed=seed, device=device, backend=backend, progress=progress)
             trial = prepare(name, settings, public)
@@ -218,5 +219,4 @@ def validate(
                 f"{name}, seed {seed}: BAC {measurement.test_a:.4f}, {measurement.seconds:.0f} s "
                 f"(reference {number + 1} of {len(names)})"
             )
-            measurements.append(measurement)
-        yield Result(name, tuple(measurements), bands.get(name))
+        yield Result(name, tuple(known.find_all(conditions)), bands.get(name))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
@@ -142,3 +143,14 @@ def test_tables_show_mean_and_spread():
     assert row in markdown_table([result])
     assert "lies 0.0500 below" in str(result.violation())
     assert Result("some", (measurement(0.95),), Band(0.9, 1.0)).violation() is None
+
+
+def test_further_seeds_in_a_results_file_count_too():
+    """A table is made of all seeds under the same conditions, in order; other conditions are left out."""
+    known = ResultsFile(None)
+    for each in (measurement(0.7, seed=125), measurement(0.8), measurement(0.9, seed=124)):
+        known.add(each)
+    other = measurement(0.1, seed=126)
+    known.add(replace(other, conditions=replace(other.conditions, threads=1)))
+    found = known.find_all(measurement(0.0, seed=130).conditions)
+    assert [each.test_a for each in found] == [0.8, 0.9, 0.7]
