@@ -27,7 +27,7 @@ test: $(BIN)/.installed
 
 # All hostile submissions, each with its verdict, and whether they work against careless graders: half an hour or more.
 redteam: $(BIN)/.installed
-	$(BIN)/pytest -m "slow or not slow" tests/test_redteam.py
+	$(BIN)/pytest -n logical --maxprocesses 4 -m "slow or not slow" tests/test_redteam.py
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .
