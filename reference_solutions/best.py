@@ -1,4 +1,4 @@
-"""The strongest honest selection that we know: a prior from the images, the peer's averaged losses, a good last moment.
+"""The strongest honest selection that we know: a prior from the images, the peer's averaged losses, annealing.
 
 Built from the other references and their papers; for noise that depends on the class, on the instance, or on both.
 
@@ -11,11 +11,12 @@ Built from the other references and their papers; for noise that depends on the 
    so that a model does not confirm its own mistakes.
 3. Quota. Each noisy class keeps as many samples as the prior holds to be right; they are ranked over the whole training
    set, not within a batch. Both classes weigh the same.
-4. The last moment. At a constant learning rate a model gets better and worse from step to step, and only the last step
-   counts. Near the end each model pauses: with empty selections its weights stand still, while the running statistics
-   of the batch normalisation settle on whole batches, whose class balance is that of the test. Meanwhile its balanced
-   accuracy against what we believe of the labels is estimated. Where it falls short of what the model has shown
-   before, the model trains on for some batches and pauses again.
+4. Annealing. At a constant learning rate a model gets better and worse from step to step, and only the last step
+   counts. AdamW (Loshchilov and Hutter, ICLR 2019) divides each gradient by a long memory of the gradients' size, so a
+   smaller gradient is a smaller step. In the last tenth of the training the selections are filled up, more and more,
+   with repetitions of the samples that the model already fits, whose gradients are small: the mean over the selection
+   shrinks as with a decaying learning rate (in one measured training gradients to a third, steps to a half), and the
+   doubtful samples lose their weight.
 
 What it reached, with which seeds and versions: reference_solutions/README.md.
 """
@@ -29,11 +30,8 @@ from sklearn.linear_model import LogisticRegression
 COMPONENTS, EM_STEPS = 48, 8
 AVERAGING = 0.5  # the weight of the newest epoch in the averaged evidence
 LARGEST_LOG_ODDS = 4.0  # no single view of a sample counts for more
-WINDOW = 8  # batches over which a model's accuracy is estimated
-FIRST_PAUSE, LAST_PAUSE = 64, 16  # batches before the end from which on a model may pause, and must
-FIRST_SHARE, LAST_SHARE = 1 / 3, 1 / 6  # of a short training that is the most
-TRAINED_BETWEEN = 2  # batches between two pauses
-GOOD = 0.75  # the quantile of the earlier estimates that is good enough to stop at
+ANNEALED = 0.1  # the share of the training that is annealed
+LONGEST = 4  # times its batch: longer selections are refused
 
 
 def maximise_expectation(features, labels, val_features, val_labels):
@@ -83,49 +81,25 @@ def quota(scores, labels, keep_rates):
     return kept
 
 
-class LastMoment:
-    """Decides for one model when its weights stand still, by its estimated balanced accuracy.
+def anneal(chosen, labels, losses, share, longest):
+    """Fill a selection up with repetitions of its easier half, as many of each class, and return it.
 
-    Args:
-        steps: batches of the whole training.
-
-    Attributes:
-        first_pause, last_pause: see `FIRST_PAUSE` and `LAST_PAUSE`.
-        hits: one entry per batch, [2, 2]: the weight of the rightly predicted samples, and of all, of each class.
-        paused, trained: for how many batches in a row the weights have stood still, or have not.
+    Args: chosen int64 [K], indices into the batch; labels int64 [B]; losses float [B] of the model that learns;
+    share: the part of the result that the selection itself is to be, 0 to 1; longest: how long it may become at most.
     """
-
-    def __init__(self, steps):
-        self.first_pause = min(FIRST_PAUSE, int(FIRST_SHARE * steps))
-        self.last_pause = min(LAST_PAUSE, int(LAST_SHARE * steps))
-        self.hits, self.paused, self.trained = [], 0, 0
-
-    def accuracy(self, end):
-        """Return the balanced accuracy that the `WINDOW` batches before batch `end` show together."""
-        right, of_class = np.sum(self.hits[end - WINDOW : end], axis=0)
-        return (right / np.maximum(of_class, 1e-9)).mean()
-
-    def is_good(self):
-        """Say whether the estimate of this pause reaches what the model has shown since its second epoch."""
-        seen = len(self.hits)
-        shown = [self.accuracy(end) for end in range(seen // 3, seen - WINDOW + 1, WINDOW // 2) if end >= WINDOW]
-        return not shown or self.accuracy(seen) >= np.quantile(shown, GOOD)
-
-    def pauses(self, batches_left):
-        """Decide whether the model skips the coming step; `batches_left` counts that step."""
-        if batches_left <= self.last_pause:
-            pause = True
-        elif batches_left > self.first_pause or (self.trained < TRAINED_BETWEEN and self.paused == 0):
-            pause = False
-        else:
-            pause = self.paused < WINDOW or self.is_good()
-        self.paused, self.trained = (self.paused + 1, 0) if pause else (0, self.trained + 1)
-        return pause
+    added = (min(longest, int(len(chosen) / share)) - len(chosen)) // 2
+    parts = [chosen]
+    for label in (0, 1):
+        members = chosen[labels[chosen] == label].unique()
+        if added > 0 and len(members) > 0:
+            easier = members[losses[members].argsort(stable=True)][: -(-len(members) // 2)]
+            parts.append(easier.repeat(-(-added // len(easier)))[:added])
+    return torch.cat(parts)
 
 
 # The cell: the evidence grows batch by batch; each model learns from what the prior and its peer believe.
 
-prior = evidence = keep_rates = kept = last_moments = None
+prior = evidence = keep_rates = kept = None
 next_start = 0
 calls = 0
 
@@ -141,13 +115,13 @@ def locate(targets):
 
 
 def your_select_indices(targets, losses):
-    global prior, evidence, keep_rates, kept, last_moments, calls
+    global prior, evidence, keep_rates, kept, calls
     labels, steps = train_loader.dataset.targets.numpy(), NUM_EPOCHS * len(train_loader)
     if prior is None:
         prior = prior_log_odds(train_loader.dataset, val_loader.dataset)
         keep_rates = [expit(prior[labels == label]).mean() for label in (0, 1)]
     if calls % steps == 0:  # a training begins
-        evidence, last_moments = np.zeros((2, len(labels))), [LastMoment(steps), LastMoment(steps)]
+        evidence = np.zeros((2, len(labels)))
         kept = np.stack([quota(prior, labels, keep_rates)] * 2)
     place = locate(targets)
     if place.start == 0 and calls % steps:  # an epoch has ended
@@ -156,25 +130,18 @@ def your_select_indices(targets, losses):
     p_label = torch.exp(-torch.stack(losses).double()).numpy()
     log_odds = np.log(np.maximum(p_label, 1e-9)) - np.log(np.maximum(1 - p_label, 1e-9))
     log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
-    label_is_one = labels[place] == 1
-    believed = prior[place] + evidence[:, place].mean(0) > 0  # the label is right
-    one = np.where(believed, label_is_one, ~label_is_one)
-    for model, last_moment in enumerate(last_moments):
-        predicted_one = np.where(log_odds[model] > 0, label_is_one, ~label_is_one)
-        classes = np.stack([~one, one])
-        last_moment.hits.append(np.stack([(classes & (predicted_one == one)).sum(1), classes.sum(1)]))
     weight = AVERAGING if calls % steps >= len(train_loader) else 1.0
     evidence[:, place] += weight * (log_odds - evidence[:, place])
 
-    batches_left = steps - calls % steps
+    share = (steps - calls % steps) / (ANNEALED * steps)  # below 1 in the last tenth
     calls += 1
+    if share < 1 and len(targets) < train_loader.batch_size:
+        return [torch.empty(0, dtype=torch.int64)] * 2  # a step on the few images of a last batch is mostly chance
     selections = []
-    for model, last_moment in enumerate(last_moments):
+    for model in (0, 1):
         classes = [torch.from_numpy(np.flatnonzero(kept[model, place] & (targets.numpy() == k))) for k in (0, 1)]
         longest = max(len(members) for members in classes)
-        if last_moment.pauses(batches_left):
-            classes = []
-        elif min(len(members) for members in classes) > 0:
+        if min(len(members) for members in classes) > 0:
             classes = [members.repeat(-(-longest // len(members)))[:longest] for members in classes]
-        selections.append(torch.cat(classes) if classes else torch.empty(0, dtype=torch.int64))
+        selections.append(anneal(torch.cat(classes), targets, losses[model], min(share, 1.0), LONGEST * len(targets)))
     return selections

@@ -1,10 +1,11 @@
-"""The strongest reference: prior, evidence, quota and the last moment."""
+"""The strongest reference: prior, evidence, quota and annealing."""
 
 import numpy as np
 import pytest
 import torch
 
 from competition.task.constants import NUM_EPOCHS
+from competition.task.selection import MAX_REPEATS
 from grader.oracle import read_truth
 
 
@@ -57,7 +58,6 @@ def test_each_model_learns_from_what_its_peer_believes(cell):
     """From the second epoch on, a sample that the peer finds hard again and again is not selected."""
     hard = [torch.arange(256) % 2 == model for model in (0, 1)]
     dropped = [np.zeros(256, bool), np.zeros(256, bool)]
-    cell.FIRST_PAUSE = cell.LAST_PAUSE = 0
     for number, (place, _, selections) in enumerate(train(cell, lambda place: [5.0 * h[place] for h in hard])):
         if number >= len(cell.train_loader):
             for model, selection in enumerate(selections):
@@ -69,18 +69,16 @@ def test_each_model_learns_from_what_its_peer_believes(cell):
         assert dropped[model][~easy_for_peer].mean() > dropped[model][easy_for_peer].mean() + 0.2
 
 
-def test_both_classes_weigh_the_same_and_the_last_batches_are_skipped(cell):
-    """As long as a model learns, its selection is balanced; at the end its weights stand still."""
-    steps = NUM_EPOCHS * len(cell.train_loader)
-    cell.FIRST_PAUSE, cell.LAST_PAUSE = 4, 2
+def test_both_classes_weigh_the_same(cell):
+    """A selection is balanced and never longer than may be returned; the short batch at the very end is skipped."""
     generator = torch.Generator().manual_seed(0)
-    picked = list(train(cell, lambda place: [torch.rand(place.stop - place.start, generator=generator)] * 2))
-    for number, (_, targets, selections) in enumerate(picked):
-        for selection in selections:
-            if steps - number <= 2:
-                assert len(selection) == 0
-            elif steps - number > 4:
-                assert (targets[selection] == 0).sum() == (targets[selection] == 1).sum() > 0
+    for _, targets, selections in train(
+        cell, lambda place: [torch.rand(place.stop - place.start, generator=generator)] * 2
+    ):
+        for selection in selections if len(targets) == cell.train_loader.batch_size else ():
+            assert (targets[selection] == 0).sum() == (targets[selection] == 1).sum() > 0
+            assert len(selection) <= MAX_REPEATS * len(targets)
+    assert len(targets) == cell.train_loader.batch_size or [len(selection) for selection in selections] == [0, 0]
 
 
 def test_a_second_training_begins_anew(cell):
@@ -90,18 +88,12 @@ def test_a_second_training_begins_anew(cell):
     assert [selection[0].tolist() for _, _, selection in train(cell, losses)] == first
 
 
-def test_a_model_that_is_worse_than_before_trains_on(cell):
-    """A pause ends when the estimate falls short of what the model has shown, and lasts while it does not."""
-    good, bad = np.array([[9.0, 9.0], [10.0, 10.0]]), np.array([[5.0, 5.0], [10.0, 10.0]])
-    for now, stays in ((good, True), (bad, False)):
-        moment = cell.LastMoment(474)
-        moment.hits = [good] * 60
-        decisions = []
-        for left in range(cell.FIRST_PAUSE + 2, cell.FIRST_PAUSE - cell.WINDOW - 6, -1):
-            moment.hits.append(now)
-            decisions.append(moment.pauses(left))
-        first = decisions.index(True)
-        assert decisions[:2] == [False, False]
-        assert all(decisions[first : first + cell.WINDOW])
-        assert all(decisions[first:]) == stays
-    assert moment.pauses(cell.LAST_PAUSE)
+def test_annealing_adds_easy_samples_of_both_classes(cell):
+    """Repetitions of each class's easier half fill a selection up; the selection itself stays what it was."""
+    labels, losses = torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([0.1, 0.3, 0.2, 0.6, 0.5, 0.4])
+    chosen = torch.tensor([0, 1, 2, 4, 5, 4])
+    filled = cell.anneal(chosen, labels, losses, 0.5, 24)
+    assert filled.tolist() == [0, 1, 2, 4, 5, 4, 0, 2, 0, 5, 5, 5]
+    assert len(cell.anneal(chosen, labels, losses, 0.01, 24)) == 24
+    assert cell.anneal(chosen, labels, losses, 1.0, 24).tolist() == chosen.tolist()
+    assert cell.anneal(chosen[:0], labels, losses, 0.5, 24).tolist() == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from competition.profiles import CLEAN_PRIOR, PROFILES
 from grader.limits import CPU_SECONDS, GPU_SECONDS, MIB, default_limits
+from grader.results import TABLE_COLUMNS
 from grader.sandbox import CAPTURED_BYTES
 from grader.verdicts import Verdict
 
@@ -50,3 +51,13 @@ def test_the_images_that_a_profile_needs_are_stated():
         ones = sum(round(CLEAN_PRIOR * size) for size in sizes)
         assert f"{ones:,}" in README
         assert f"{sum(sizes) - ones:,}" in README
+
+
+def test_the_tables_of_the_references_are_those_that_were_measured():
+    """Each row of a table of results in a README stands in the table that `grader validate` wrote."""
+    folder = REPOSITORY / "reference_solutions"
+    measured = {row for path in folder.glob("results/*.md") for row in path.read_text().splitlines()}
+    pages = [REPOSITORY / "competition" / "README.md", folder / "README.md"]
+    rows = [row for page in pages for row in page.read_text().splitlines() if row.count("|") == 1 + len(TABLE_COLUMNS)]
+    assert len(rows) > 2
+    assert set(rows) <= measured
