@@ -66,6 +66,16 @@ def test_a_sandbox_that_is_always_killed_is_our_fault(grade, kill_sandboxes):
     assert not any(psutil.pid_exists(pid) for pid in started)
 
 
+def test_a_sandbox_that_outlives_its_monitor_is_killed_too(tmp_path, monkeypatch, kill_sandboxes):
+    """Killed early enough, bubblewrap's outer process does not take the inner one along: then we do."""
+    options = [option for option in bubblewrap.namespace_options() if option != "--die-with-parent"]
+    monkeypatch.setattr(bubblewrap, "namespace_options", lambda: options)
+    kill_sandboxes(1)
+    code = "import time; time.sleep(7534)"
+    assert "killed from outside" in run_confined(code, tmp_path).lost
+    assert not [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]
+
+
 def test_a_sandbox_that_does_not_start_is_our_fault(grade, monkeypatch):
     """A bubblewrap that fails at the start is tried three times, with its own words at the end."""
     attempts = []

@@ -19,6 +19,7 @@ import re
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -224,6 +225,8 @@ class InBubblewrap(Running):
         """Kill the notebook and all its processes; return when none lives."""
         super().stop()
         if self._namespace is not None:
+            with suppress(ProcessLookupError):  # it dies with its parent, but not if that was killed while it started
+                signal.pidfd_send_signal(self._namespace, signal.SIGKILL)
             select.select([self._namespace], [], [])  # readable once the namespace's first process is gone, and so all
 
     def breach(self) -> ParticipantFault | None:
