@@ -18,6 +18,7 @@ from tests.confined import run_confined
 
 BALLOON = "b = bytearray(600 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nimport time; time.sleep(60)"
 EMPTY_FILES = "import os\nfor i in range(200_000): open(f'{folder}/{{i}}', 'w').close()"
+LITTLE = "import time; time.sleep(1)"  # long enough to be seen starting, however busy the machine is
 FILL = "with open('{folder}/full', 'wb') as f:\n    while True: f.write(bytes(1 << 22))"
 
 
@@ -144,14 +145,14 @@ def test_no_traceback_tells_where_python_lies(tmp_path):
 def test_no_control_group_is_left(tmp_path, control_group):
     """After a grading its group is gone; what a killed grader left behind goes with the next one."""
     before = set(groups_below(os.getpid()))
-    run_confined("pass", tmp_path)
+    run_confined(LITTLE, tmp_path)
     assert set(groups_below(os.getpid())) == before
     command = "import os\nfrom grader.cgroup import make_group\nfrom grader.limits import Limits\n"
     command += "make_group(Limits(1.0)); print(os.getpid(), flush=True); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
     dead = int(killed.stdout)
     assert groups_below(dead)
-    run_confined("pass", tmp_path)
+    run_confined(LITTLE, tmp_path)
     assert not groups_below(dead)
 
 
@@ -288,7 +289,7 @@ def test_only_groups_of_dead_graders_are_swept(tmp_path):
 def test_a_machine_out_of_memory_is_no_fault_of_the_notebook(tmp_path, control_group, monkeypatch):
     """A sandbox of which the machine's out-of-memory killer took a process within its limit counts as lost."""
     monkeypatch.setattr(ControlGroup, "events", lambda self: Events(memory_limit=0, killed=1, task_limit=0))
-    ended = run_confined("pass", tmp_path)
+    ended = run_confined(LITTLE, tmp_path)
     assert ended.breach is None
     assert "the machine ran out of memory" in ended.lost
 
@@ -296,16 +297,16 @@ def test_a_machine_out_of_memory_is_no_fault_of_the_notebook(tmp_path, control_g
 def test_without_a_control_group_any_such_kill_is_enough(tmp_path, monkeypatch):
     """Where nobody counts whose process was killed, the participant has the benefit of the doubt."""
     monkeypatch.setattr(bubblewrap, "make_group", lambda limits: None)
-    assert run_confined("pass", tmp_path).lost is None
+    assert run_confined(LITTLE, tmp_path).lost is None
     before = bubblewrap.out_of_memory_kills()
     kills = iter((before, before + 1))
     monkeypatch.setattr(bubblewrap, "out_of_memory_kills", lambda: next(kills))
-    assert "maybe one of the sandbox" in run_confined("pass", tmp_path).lost
+    assert "maybe one of the sandbox" in run_confined(LITTLE, tmp_path).lost
 
 
 def test_a_watchdog_ends_with_its_context(tmp_path):
     """No thread of ours outlives a grading."""
-    run_confined("pass", tmp_path)
+    run_confined(LITTLE, tmp_path)
     deadline = time.monotonic() + 10
     while any(thread.name == "watchdog" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
