@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from competition.task.constants import NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
@@ -70,15 +71,24 @@ def test_each_model_learns_from_what_its_peer_believes(cell):
 
 
 def test_both_classes_weigh_the_same(cell):
-    """A selection is balanced and never longer than may be returned; the short batch at the very end is skipped."""
+    """A selection is balanced, and never longer than may be returned."""
     generator = torch.Generator().manual_seed(0)
     for _, targets, selections in train(
         cell, lambda place: [torch.rand(place.stop - place.start, generator=generator)] * 2
     ):
-        for selection in selections if len(targets) == cell.train_loader.batch_size else ():
+        for selection in selections:
             assert (targets[selection] == 0).sum() == (targets[selection] == 1).sum() > 0
             assert len(selection) <= MAX_REPEATS * len(targets)
-    assert len(targets) == cell.train_loader.batch_size or [len(selection) for selection in selections] == [0, 0]
+
+
+def test_only_the_last_short_batch_is_skipped(cell):
+    """The last batch of a training, when it is short, teaches nothing; those of the epochs before it do."""
+    dataset = cell.train_loader.dataset
+    cell.train_loader = DataLoader(dataset, batch_size=100)
+    assert len(dataset) % 100 > 0
+    picked = [selections for _, _, selections in train(cell, lambda place: [torch.ones(place.stop - place.start)] * 2)]
+    assert [len(selection) for selection in picked[-1]] == [0, 0]
+    assert all(len(selection) > 0 for selections in picked[:-1] for selection in selections)
 
 
 def test_a_second_training_begins_anew(cell):
