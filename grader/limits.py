@@ -118,8 +118,8 @@ class Watched(Protocol):
         """The process from which its whole tree descends."""
 
     @property
-    def memory_is_limited(self) -> bool:
-        """Whether somebody else, such as the kernel, limits the memory."""
+    def kernel_limits(self) -> bool:
+        """Whether somebody else, such as the kernel, limits memory and tasks."""
 
     def breach(self) -> ParticipantFault | None:
         """Return the fault of a limit that was broken, as far as its backend can tell."""
@@ -170,10 +170,11 @@ class Watchdog:
             processes = psutil.Process(self._watched.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return None
-        tasks = sum(threads_of(process) for process in processes)
-        if len(processes) > self._limits.processes or tasks > self._limits.processes * TASKS_PER_PROCESS:
+        if len(processes) > self._limits.processes:
             return too_many_processes(self._limits)
-        if self._watched.memory_is_limited:
+        if self._watched.kernel_limits:
             return None
+        if sum(threads_of(process) for process in processes) > self._limits.processes * TASKS_PER_PROCESS:
+            return too_many_processes(self._limits)
         used = sum(memory_of(process) for process in processes)
         return too_much_memory(self._limits, used) if used > self._limits.memory_bytes else None

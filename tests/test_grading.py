@@ -112,6 +112,21 @@ def test_another_seed_gives_another_training(grade):
     assert (first.run / "selections.npz").read_bytes() != (second.run / "selections.npz").read_bytes()
 
 
+def test_data_is_opened_by_a_thread_that_has_ended(grade, monkeypatch):
+    """Two threads with OpenMP teams make every parallel loop of a training sleep instead of spin: twice the time."""
+    train_two_models = grader.grading.train_two_models
+
+    def alone(*arguments, **options):
+        deadline = time.monotonic() + 10
+        while any(thread.name.startswith("open-data") for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return train_two_models(*arguments, **options)
+
+    monkeypatch.setattr(grader.grading, "train_two_models", alone)
+    assert grade(ALL_SAMPLES).record["verdict"] == "OK"
+
+
 BAD_CELLS = [
     ("def your_select_indices(targets, losses)\n    pass", "RuntimeError", "SyntaxError"),
     ("x = 1", "RuntimeError", "name 'your_select_indices' is not defined"),
@@ -126,21 +141,6 @@ BAD_CELLS = [
     (FUNCTION + "__import__('os').kill(__import__('os').getpid(), 9)", "RuntimeError", "ended after 0 answered"),
     ("raise SystemError('\\x1b[31mred\\x1b[0m\\u202etxt')", "RuntimeError", "SystemError: redtxt"),
 ]
-
-
-def test_data_is_opened_by_a_thread_that_has_ended(grade, monkeypatch):
-    """Two threads with OpenMP teams make every parallel loop of a training sleep instead of spin: twice the time."""
-    train_two_models = grader.grading.train_two_models
-
-    def alone(*arguments, **options):
-        deadline = time.monotonic() + 10
-        while any(thread.name.startswith("open-data") for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return train_two_models(*arguments, **options)
-
-    monkeypatch.setattr(grader.grading, "train_two_models", alone)
-    assert grade(ALL_SAMPLES).record["verdict"] == "OK"
 
 
 @pytest.mark.parametrize(("cell", "verdict", "words"), BAD_CELLS)

@@ -97,9 +97,9 @@ def namespace_options() -> list[str]:
     ]
 
 
-def environment_folder() -> Path:
+def environment_folder() -> str:
     """Return where the sandbox shows this Python's environment."""
-    return Path(sys.prefix) if Path(sys.prefix).is_relative_to("/usr") else Path(ENVIRONMENT)
+    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else ENVIRONMENT
 
 
 def python_options(job: Job) -> list[str]:
@@ -109,7 +109,7 @@ def python_options(job: Job) -> list[str]:
     ``pyvenv.cfg``, so it gets another one; its links to the interpreter go through a link at the old place.
     """
     options = []
-    if environment_folder() == Path(ENVIRONMENT):
+    if environment_folder() == ENVIRONMENT:
         options += ["--ro-bind", sys.prefix, ENVIRONMENT]
     base = os.path.realpath(sys.base_prefix)
     if Path(base).is_relative_to("/usr") or Path(base).is_relative_to(os.path.realpath(sys.prefix)):
@@ -120,7 +120,7 @@ def python_options(job: Job) -> list[str]:
     settings = Path(sys.prefix) / "pyvenv.cfg"
     if settings.is_file():
         neutral = job.gateway / settings.name
-        text = settings.read_text().replace(sys.prefix, str(environment_folder()))
+        text = settings.read_text().replace(sys.prefix, environment_folder())
         neutral.write_text(text.replace(base, PYTHON).replace(sys.base_prefix, PYTHON))
         options += ["--ro-bind", str(neutral), f"{environment_folder()}/{settings.name}"]
     return options
@@ -142,7 +142,7 @@ def hide_kit(packages: Path) -> list[str]:
             hidden.add(top if whole else Path(os.path.normpath(packages / file)))
     options = []
     for path in sorted(path for path in hidden if path.exists() and path.is_relative_to(sys.prefix)):
-        seen = str(environment_folder() / path.relative_to(sys.prefix))
+        seen = f"{environment_folder()}/{path.relative_to(sys.prefix)}"
         options += ["--tmpfs", seen, "--remount-ro", seen] if path.is_dir() else ["--ro-bind", "/dev/null", seen]
     return options
 
@@ -202,7 +202,7 @@ class InBubblewrap(Running):
 
     def __init__(self, process: subprocess.Popen[bytes], limits: Limits, group: ControlGroup | None) -> None:
         super().__init__(process)
-        self.memory_is_limited = group is not None
+        self.kernel_limits = group is not None
         self._limits, self._group = limits, group
         self._machine_kills = out_of_memory_kills()
         self._namespace: int | None = None
@@ -297,8 +297,8 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         SandboxLost: it does not.
     """
     options = [*namespace_options(), *file_options(job)]
-    programs = environment_folder() / Path(sys.executable).parent.relative_to(sys.prefix)
-    for name, value in notebook_environment(HOME, job.device, str(programs)).items():
+    programs = f"{environment_folder()}/{Path(sys.executable).parent.relative_to(sys.prefix)}"
+    for name, value in notebook_environment(HOME, job.device, programs).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()

@@ -148,7 +148,7 @@ class OutputPipe:
 class InContainer(Running):
     """A notebook in a container; `pid` is the engine's command, whose children are none of its processes."""
 
-    memory_is_limited = True
+    kernel_limits = True
 
     def __init__(self, process: subprocess.Popen[bytes], engine: str, name: str, job: Job, pipe: OutputPipe) -> None:
         super().__init__(process)

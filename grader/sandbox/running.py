@@ -18,10 +18,10 @@ class Running(ABC):
 
     Attributes:
         pid: the process from which its whole tree descends, as far as it is this machine's to see.
-        memory_is_limited: whether the kernel limits its memory, so that nobody else needs to.
+        kernel_limits: whether the kernel limits its memory and its tasks, so that nobody else needs to.
     """
 
-    memory_is_limited = False
+    kernel_limits = False
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
