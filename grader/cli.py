@@ -305,6 +305,7 @@ def validate_command(
     ] = None,
     sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
     device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = NUM_THREADS,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
     console = Console(stderr=True)
@@ -322,6 +323,7 @@ def validate_command(
             profile=profile.value,
             seeds=list(range(SEED, SEED + seeds)),
             device=chosen_device(device),
+            threads=threads,
             backend=sandbox,
             runs=runs,
             known=known,

@@ -168,6 +168,7 @@ def validate(
     profile: str,
     seeds: list[int],
     device: str,
+    threads: int,
     backend: Backend,
     runs: Path,
     known: ResultsFile,
@@ -195,7 +196,9 @@ def validate(
     clean = oracle.read_truth(folder.folder_of("test_b"), train)
     for number, name in enumerate(names):
         for seed in seeds:
-            settings = Settings(data, "test_a", seed=seed, device=device, backend=backend, progress=progress)
+            settings = Settings(
+                data, "test_a", seed=seed, device=device, threads=threads, backend=backend, progress=progress
+            )
             trial = prepare(name, settings, public)
             conditions = trial.conditions(profile)
             measurement = known.find(conditions)

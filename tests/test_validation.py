@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 import grader.validation
 from competition.manifest import open_split
 from competition.profiles import PRACTICE_SEED
+from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
+from competition.task.selection import MAX_REPEATS
 from grader.cli import app
 from grader.oracle import oracle_select_indices, read_truth
 from grader.record import read_record
@@ -116,18 +118,45 @@ def test_every_committed_reference_has_a_band():
     assert all(0.4 < band.low < band.high < 1 for band in bands.values())
 
 
-def test_the_oracle_selects_clean_samples_and_balances_them(data):
-    """It keeps exactly the right labels, both classes equally often, and begins again with every epoch."""
+def oracle_training(data, losses_of=lambda count: torch.linspace(0.1, 3.0, count)):
+    """Go through a training of the oracle; yield the labels and clean labels of each batch, and the selections."""
     train = open_split(data / "public", "train").dataset
     clean = read_truth(data / "private", train)
     select = oracle_select_indices(clean)
-    for start in (0, 128, 0):
-        labels, truth = train.targets[start : start + 128], clean[start : start + 128]
-        first, second = select(labels, [])
-        assert torch.equal(first, second)
-        assert (labels[first] == truth[first]).all()
-        assert (labels[first] == 0).sum() == (labels[first] == 1).sum()
-        assert set(first.tolist()) == set(torch.nonzero(labels == truth).flatten().tolist())
+    for _ in range(NUM_EPOCHS):
+        for labels, truth in zip(train.targets.split(BATCH_SIZE), clean.split(BATCH_SIZE), strict=True):
+            yield labels, truth, select(labels, [losses_of(len(labels)), losses_of(len(labels)).flip(0)])
+
+
+def test_the_oracle_selects_clean_samples_and_balances_them(data):
+    """In every batch it keeps exactly the right labels, both classes equally often, never more than it may."""
+    batches = list(oracle_training(data))
+    assert len(batches) == 12
+    for labels, truth, selections in batches:
+        for selection in selections:
+            assert set(selection.tolist()) == set(torch.nonzero(labels == truth).flatten().tolist())
+            assert (labels[selection] == 0).sum() == (labels[selection] == 1).sum()
+            assert len(selection) <= MAX_REPEATS * len(labels)
+
+
+def test_the_oracle_ends_with_easy_samples(data):
+    """Towards the end, each model repeats the samples that it fits, more and more; before that, none."""
+    first, *_, last = (selections for _, _, selections in oracle_training(data))
+    assert torch.equal(*first)
+    for selection, hard_half in zip(last, (slice(64, None), slice(64)), strict=True):
+        repeats = torch.bincount(selection, minlength=BATCH_SIZE)
+        assert len(selection) > 2 * len(first[0])
+        assert repeats.sum() > 2 * repeats[hard_half].sum() + len(first[0]) / 2
+
+
+def test_the_oracle_rests_at_the_end_of_a_long_training():
+    """The last steps of a training that has enough of them select nothing, and so does a short batch near the end."""
+    clean = torch.arange(1000) % 2
+    select = oracle_select_indices(clean)
+    batches = [labels for _ in range(NUM_EPOCHS) for labels in clean.split(BATCH_SIZE)]
+    picked = [len(select(labels, [torch.zeros(len(labels))] * 2)[0]) for labels in batches]
+    assert [step for step, count in enumerate(picked) if count == 0] == [39, 47]
+    assert picked[7] == 104  # a short batch of an earlier epoch
 
 
 def measurement(test_a, test_b=0.7, seconds=10.0, seed=123):
