@@ -8,8 +8,8 @@ cross-validation of a logistic regression on 48 principal components of the same
 they come and balanced; its label quality scores are the values, its `find_label_issues` makes the F1. A reference's F1
 comes from a two-means split of its values. cleanlab runs in the peers' environment: ``make peers``.
 
-DVRL-filter, DataRater-filter and the prior of `best` value every training sample before a network is trained; these
-values are judged too (the first two from three seeds). Beside them stands what the first two get as an input: how
+DVRL-filter, DataRater-filter and the confidence of `best` value every training sample before a network is trained;
+these values are judged too (the first two from three seeds). Beside them stands what the first two get as an input: how
 probable the given label is to a logistic regression that was fitted on the clean validation set alone.
 
 References see the losses of a training and the clean validation set; cleanlab sees the noisy training set alone.
@@ -124,7 +124,7 @@ def data_values(public: Splits) -> dict[str, list[np.ndarray]]:
     datarater_filter.train_loader, datarater_filter.val_loader = make_loader(train), make_loader(val)
     valued: dict[str, list[np.ndarray]] = {
         "validation model alone": [probabilities[np.arange(len(train)), train.targets.numpy()]],
-        "best, prior": [best.prior_log_odds(train, val)],
+        "best, confidence": [best.confidence(train, val)],
         "dvrl_filter, data values": [],
         "datarater_filter, ratings": [],
     }
