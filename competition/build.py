@@ -240,7 +240,7 @@ def build_data(
             "source": pool.name,
             "clean_prior": CLEAN_PRIOR,
             "transition_matrix": noise.transition_matrix(),
-            "difficulty_spread": [noise.spread_0, noise.spread_1] if pool.difficulty is not None else [0.0, 0.0],
+            "difficulty_spread": noise.difficulty_spread() if pool.difficulty is not None else [0.0, 0.0],
             "flipped": int((splits["train"].clean != splits["train"].labels).sum()),
             "splits": entries,
         }

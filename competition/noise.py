@@ -32,6 +32,10 @@ class NoiseRates:
         """Return T[i][j] = P(noisy = j | clean = i)."""
         return [[1 - self.flip_0_to_1, self.flip_0_to_1], [self.flip_1_to_0, 1 - self.flip_1_to_0]]
 
+    def difficulty_spread(self) -> list[float]:
+        """Return the spread of class 0 and of class 1."""
+        return [self.spread_0, self.spread_1]
+
 
 def flip_probabilities(
     clean: npt.NDArray[np.int64], difficulty: npt.NDArray[np.float32], rates: NoiseRates

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 
 from competition.build import build_data
-from competition.manifest import MANIFEST_FILE
+from competition.errors import DataError
+from competition.manifest import MANIFEST_FILE, read_manifest
 from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
@@ -67,10 +68,22 @@ def read_bands(profile: str, device: str) -> dict[str, Band]:
 
 
 def practice_data(profile: str) -> Path:
-    """Return the practice data of a profile, built with the practice seed at its first use."""
+    """Return the practice data of a profile, built with the practice seed at its first use.
+
+    Raises:
+        InfrastructureError: there is practice data with other noise, as an earlier version of the kit made it, or it
+            is damaged.
+    """
     folder = PRACTICE_FOLDER / profile
     if not (folder / "public" / MANIFEST_FILE).is_file():
         build_data(fashion_pool(), PROFILES[profile], NOISE, PRACTICE_SEED, folder)
+    try:
+        manifest = read_manifest(folder / "private")
+    except DataError as error:
+        raise InfrastructureError(str(error)) from None
+    made_with = manifest.get("transition_matrix"), manifest.get("difficulty_spread")
+    if made_with != (NOISE.transition_matrix(), NOISE.difficulty_spread()):
+        raise InfrastructureError(f"{folder} was built with other noise than today's: delete it, it is built again")
     return folder
 
 

@@ -18,7 +18,7 @@ from grader.cli import app
 from grader.oracle import oracle_select_indices, read_truth
 from grader.record import read_record
 from grader.results import Band, Conditions, Measurement, Result, ResultsFile, markdown_table
-from grader.validation import read_bands
+from grader.validation import practice_data, read_bands
 from grader.verdicts import InfrastructureError
 
 
@@ -109,6 +109,17 @@ def test_a_reference_that_fails_stops_the_validation(references):
     assert result.exit_code == 3
     assert "reference broken got RuntimeError" in result.output
     assert "broken reference" in result.output
+
+
+def test_practice_data_of_an_earlier_version_is_refused(references):
+    """Bands hold for today's noise only: practice data with other noise is named, and what to do about it."""
+    manifest = references.parent / practice_data("debug") / "private" / "manifest.json"
+    written = json.loads(manifest.read_text())
+    written["difficulty_spread"] = [0.0, 0.0]
+    manifest.write_text(json.dumps(written))
+    result = run("nothing")
+    assert result.exit_code == 3
+    assert "was built with other noise than today's: delete it" in result.output
 
 
 def test_every_committed_reference_has_a_band():
