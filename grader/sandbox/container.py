@@ -1,4 +1,4 @@
-"""Run a notebook in a container, with podman or docker. The authors had neither: the commands are tested, not the runs.
+"""Run a notebook in a container, with podman or docker. The commands are tested, and runs with a stand-in; none was real.
 
 The engine must be on this machine (the grader's socket is a file), with the image that ``make image`` builds. The
 container has no network, no capability, a read-only root, no environment of the host's, and an unprivileged user; the
@@ -31,6 +31,7 @@ from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
 ENGINE_SECONDS = 60.0
 ENGINE_FAILED = 125  # the exit status of "run" where the engine itself is at fault
+NOT_STARTED = (ENGINE_FAILED, 126, 127)  # the last two: the runtime could not start the command; our script ends with 0
 INPUTS = "/inputs"
 TASK = "/tmp/task"
 HOME = "/tmp/home"
@@ -59,6 +60,7 @@ def read_only_mount(source: Path, target: str) -> str:
 def run_command(engine: str, name: str, job: Job) -> list[str]:
     """Return the command that executes the notebook in a container of this name; pure."""
     limits = job.limits
+    file_count = f",nr_inodes={limits.files}" if engine == "docker" else ""  # podman refuses it
     environment = notebook_environment(HOME, job.device, PROGRAMS)
     options = [
         *("--name", name, "--pull", "never", "--log-driver", "none"),
@@ -68,7 +70,7 @@ def run_command(engine: str, name: str, job: Job) -> list[str]:
         *("--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes)),
         *("--pids-limit", str(limits.processes * TASKS_PER_PROCESS), "--ulimit", "core=0:0"),
         *("--read-only", *ENGINE_OPTIONS[engine]),
-        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes},nr_inodes={limits.files}"),
+        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}{file_count}"),
         *("--shm-size", str(limits.shm_bytes)),
     ]
     for folder, source in job.inputs().items():
@@ -187,7 +189,7 @@ class InContainer(Running):
 
     def lost(self) -> str | None:
         """Say what ended it from outside; see `Running`."""
-        if self._process.returncode == ENGINE_FAILED:
+        if self._process.returncode in NOT_STARTED:
             return f"{self._engine} did not start it: {self.captured().decode(errors='replace').strip()[-500:]}"
         return super().lost()
 
