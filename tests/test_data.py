@@ -307,7 +307,9 @@ def test_redraws_leave_the_build_alone_and_prefer_images_that_stand_nowhere():
     for redraw in (first, second):
         assert len(set(redraw.rows)) == profile.train
         assert redraw.clean.mean() == splits["train"].clean.mean()
-        assert (redraw.labels != redraw.clean).mean() == pytest.approx(0.75 * NOISE.flip_1_to_0 + 0.25 * NOISE.flip_0_to_1, abs=0.04)
+        assert (redraw.labels != redraw.clean).mean() == pytest.approx(
+            0.75 * NOISE.flip_1_to_0 + 0.25 * NOISE.flip_0_to_1, abs=0.04
+        )
         assert not set(redraw.rows) & set(taken)  # this profile leaves enough images over
         assert not set(redraw.names) & set(splits["train"].names)
     assert set(first.rows) != set(second.rows)

@@ -1,4 +1,4 @@
-"""Run a notebook in a container, with podman or docker. The commands are tested, and runs with a stand-in; none was real.
+"""Run a notebook in a container, with podman or docker. Tested with a stand-in for the engine only.
 
 The engine must be on this machine (the grader's socket is a file), with the image that ``make image`` builds. The
 container has no network, no capability, a read-only root, no environment of the host's, and an unprivileged user; the
