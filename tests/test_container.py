@@ -1,6 +1,6 @@
 """The container backends: their command line, and whole gradings with a stand-in for the engine.
 
-No engine is needed, and so none was ever tried: see `stand_in_engine`.
+No engine is needed: see `stand_in_engine`.
 """
 
 import subprocess

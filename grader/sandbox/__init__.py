@@ -2,8 +2,8 @@
 
     backend   module       what it is
     bwrap     bubblewrap   namespaces, a read-only allow-list, everything writable a size-limited tmpfs: the default
-    podman    container    a container of an image made beforehand, without network; never run by the authors
-    docker    container    the same with docker; never run by the authors either
+    podman    container    a container of an image made beforehand, without network; run by hand only
+    docker    container    the same with docker; never run by the authors
     none      plain        a plain child process that isolates nothing, for one's own notebook
 
 All stand behind one interface: a `Job` goes in, a `Running` notebook comes out, and on leaving the context nothing of
