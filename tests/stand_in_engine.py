@@ -2,8 +2,9 @@
 
 It knows the options that `grader.sandbox.container` uses and refuses every other one, so that a misspelt option fails.
 What it cannot do (memory, tasks, inodes) it leaves out: no test relies on it. The folder in ``STAND_IN_STATE`` tells it
-which images exist (files in ``images/``) and whether the service is down (a file ``down``), whether it fails to start
-containers (``broken``), kills for want of memory (``oom``) or cannot remove (``stuck``). Calls are noted in ``log``.
+which images exist (files in ``images/``) and whether the service is down (a file ``down``), whether it fails to make
+containers (``broken``) or to start what is in them (``unstartable``), kills for want of memory (``oom``) or cannot
+remove (``stuck``). Calls are noted in ``log``.
 """
 
 import argparse
@@ -26,6 +27,9 @@ def run(arguments):
     if (STATE / "broken").exists():
         print("stand-in: cannot make a container", file=sys.stderr)
         return 125
+    if (STATE / "unstartable").exists():
+        print("stand-in: cannot start the command", file=sys.stderr)
+        return 126
     parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
     for switch in SWITCHES:
         parser.add_argument(switch, action="store_true")

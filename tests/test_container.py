@@ -121,7 +121,12 @@ def test_too_much_memory_is_what_the_engine_says(grade, engine):
 
 @pytest.mark.parametrize(
     ("state_file", "words", "starts"),
-    [("down", "the service is down", 0), ("broken", "did not start it", 3), ("stuck", "cannot be removed", 1)],
+    [
+        ("down", "the service is down", 0),
+        ("broken", "did not start it", 3),
+        ("unstartable", "did not start it", 3),
+        ("stuck", "cannot be removed", 1),
+    ],
 )
 def test_an_engine_that_fails_is_our_fault(grade, engine, state_file, words, starts):
     """A service that is down, a container that does not start or cannot be removed: exit 3, and what to do.

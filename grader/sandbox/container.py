@@ -1,4 +1,4 @@
-"""Run a notebook in a container, with podman or docker. Tested with a stand-in for the engine only.
+"""Run a notebook in a container, with podman or docker. The tests use a stand-in for the engine.
 
 The engine must be on this machine (the grader's socket is a file), with the image that ``make image`` builds. The
 container has no network, no capability, a read-only root, no environment of the host's, and an unprivileged user; the
@@ -47,6 +47,7 @@ ENGINE_OPTIONS = {
     "podman": ["--read-only-tmpfs=false", "--http-proxy=false"],  # otherwise more folders are writable, without limit
     "docker": [],
 }
+TMP_OPTIONS = {"podman": "", "docker": ",nr_inodes={files}"}  # podman refuses every option that it does not know
 GPU_OPTIONS = {"podman": ["--device", "nvidia.com/gpu=all"], "docker": ["--gpus", "all"]}
 
 
@@ -60,8 +61,8 @@ def read_only_mount(source: Path, target: str) -> str:
 def run_command(engine: str, name: str, job: Job) -> list[str]:
     """Return the command that executes the notebook in a container of this name; pure."""
     limits = job.limits
-    file_count = f",nr_inodes={limits.files}" if engine == "docker" else ""  # podman refuses it
     environment = notebook_environment(HOME, job.device, PROGRAMS)
+    tmp_options = TMP_OPTIONS[engine].format(files=limits.files)
     options = [
         *("--name", name, "--pull", "never", "--log-driver", "none"),
         *("--network", "none", "--ipc", "private", "--hostname", "sandbox", "--user", USER),
@@ -70,7 +71,7 @@ def run_command(engine: str, name: str, job: Job) -> list[str]:
         *("--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes)),
         *("--pids-limit", str(limits.processes * TASKS_PER_PROCESS), "--ulimit", "core=0:0"),
         *("--read-only", *ENGINE_OPTIONS[engine]),
-        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}{file_count}"),
+        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}{tmp_options}"),
         *("--shm-size", str(limits.shm_bytes)),
     ]
     for folder, source in job.inputs().items():
