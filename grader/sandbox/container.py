@@ -6,7 +6,8 @@ engine limits memory, processes and threads, and filters system calls. ``/tmp`` 
 which vanish with the container: so the executed notebook is sent out before, through a named pipe beside the socket.
 A full ``/tmp`` is therefore the `RuntimeError` that the notebook reports, not `OutputLimitExceeded`.
 
-A container does not die with the grader. Its first process, which nothing in it can kill, ends it at the time limit.
+A container does not die with the grader. Its first process, which nothing in it can kill, ends it soon after the time
+limit.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from grader.sandbox.running import Running
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
 ENGINE_SECONDS = 60.0
+ORPHAN_SECONDS = 10.0  # after the time limit, which the grader enforces while it lives, the clock inside ends it
 ENGINE_FAILED = 125  # the exit status of "run" where the engine itself is at fault
 NOT_STARTED = (ENGINE_FAILED, 126, 127)  # the last two: the runtime could not start the command; our script ends with 0
 INPUTS = "/inputs"
@@ -79,7 +81,7 @@ def run_command(engine: str, name: str, job: Job) -> list[str]:
     if job.device == "cuda":
         options += GPU_OPTIONS[engine]
     cleared = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-    clock = ["timeout", "--signal", "KILL", f"{limits.seconds:g}"]
+    clock = ["timeout", "--signal", "KILL", f"{limits.seconds + ORPHAN_SECONDS:g}"]
     return [engine, "run", *options, job.image, *cleared, *clock, "sh", "-c", SCRIPT, "sh", *job.papermill()]
 
 
