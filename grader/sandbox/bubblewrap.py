@@ -2,8 +2,8 @@
 
 What it sees of the file system is a read-only allow-list of system folders and of this Python; everything writable is
 a size-limited tmpfs. It has no capability, cannot make a further user namespace, and its environment is cleared. The
-whole PID namespace dies with the grader. Memory and tasks are limited by a control group where the machine lets us
-make one (see `grader.cgroup`), else by the watchdog.
+whole PID namespace dies with the grader (see `grader.sandbox.reaper`). Memory and tasks are limited by a control group
+where the machine lets us make one (see `grader.cgroup`), else by the watchdog.
 
 Not covered: kernel bugs (few system calls are refused, see `grader.sandbox.system_calls`), side channels such as timing
 and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. Without a control group,
@@ -34,6 +34,7 @@ import psutil
 from grader.cgroup import ControlGroup, make_group
 from grader.limits import TASKS_PER_PROCESS, Limits, too_many_files
 from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.reaper import start_reaped
 from grader.sandbox.running import Running
 from grader.sandbox.system_calls import filter_program
 from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
@@ -78,11 +79,12 @@ def bwrap_problem() -> str | None:
         return (
             f"{shown.strip() or program} is too old: bubblewrap {'.'.join(map(str, MINIMUM_BWRAP))} or newer is needed"
         )
-    trial = [program, *namespace_options(), "--ro-bind", "/", "/", "true"]
-    result = subprocess.run(trial, capture_output=True, text=True, timeout=START_SECONDS, check=False)
-    if result.returncode != 0:
+    with start_reaped([program, *namespace_options(), "--ro-bind", "/", "/", "true"]) as trial:
+        failed = trial.wait(START_SECONDS) != 0
+        said = trial.stdout.read().decode(errors="replace").strip() if trial.stdout else ""
+    if failed:
         return (
-            f"bubblewrap cannot make a sandbox here ({result.stderr.strip()}): allow user namespaces; on Ubuntu 24.04, "
+            f"bubblewrap cannot make a sandbox here ({said}): allow user namespaces; on Ubuntu 24.04, "
             "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'"
         )
     return None
@@ -178,14 +180,18 @@ def process_limits(limits: Limits) -> list[tuple[int, int]]:
     """Return the limits that each process inherits: no core dump, and a number of tasks for this user.
 
     The latter is a second fence against fork bombs. It binds everybody but root, and on old kernels it counts what the
-    user runs besides, so that is added.
+    user runs besides, so that is added. Where ours is lower already it stays, as it can only be lowered.
     """
     user = os.getuid()
     running = 0
     for process in psutil.process_iter(["uids", "num_threads"]):
         uids, threads = process.info["uids"], process.info["num_threads"]
         running += threads or 0 if uids and uids.real == user else 0
-    return [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, running + limits.processes * TASKS_PER_PROCESS)]
+    tasks, ours = running + limits.processes * TASKS_PER_PROCESS, resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    return [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, tasks if ours == resource.RLIM_INFINITY else min(tasks, ours)),
+    ]
 
 
 def out_of_memory_kills() -> int:
@@ -202,6 +208,8 @@ class InBubblewrap(Running):
 
     def __init__(self, process: subprocess.Popen[bytes], limits: Limits, group: ControlGroup | None) -> None:
         super().__init__(process)
+        assert process.stdin is not None
+        self._line = process.stdin
         self.kernel_limits = group is not None
         self._limits, self._group = limits, group
         self._machine_kills = out_of_memory_kills()
@@ -225,7 +233,7 @@ class InBubblewrap(Running):
         """Kill the notebook and all its processes; return when none lives."""
         super().stop()
         if self._namespace is not None:
-            with suppress(ProcessLookupError):  # it dies with its parent, but not if that was killed while it started
+            with suppress(ProcessLookupError):  # it is gone, unless somebody else killed its reaper
                 signal.pidfd_send_signal(self._namespace, signal.SIGKILL)
             select.select([self._namespace], [], [])  # readable once the namespace's first process is gone, and so all
 
@@ -263,6 +271,7 @@ class InBubblewrap(Running):
     def close(self) -> None:
         """Stop it and let go of everything that `hold` took."""
         super().close()
+        self._line.close()
         for descriptor in (*self._folders, self._namespace):
             if descriptor is not None:
                 os.close(descriptor)
@@ -270,6 +279,9 @@ class InBubblewrap(Running):
         if self._group is not None:
             self._group.remove()
             self._group = None
+
+    def _kill(self) -> None:
+        self._line.close()
 
 
 @contextmanager
@@ -311,13 +323,9 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
     command = [shutil.which("bwrap") or "bwrap", "--args", str(options_read), "--info-fd", str(info_write)]
     command += ["--", f"{programs}/{Path(sys.executable).name}", *job.papermill()]
     try:
-        process = subprocess.Popen(
+        process = start_reaped(
             command if group is None else group.entering(command),
-            env={},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
+            process_limits(job.limits),
             pass_fds=(options_read, info_write, calls_read),
         )
     finally:
@@ -325,8 +333,6 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
             os.close(ours)
     running = InBubblewrap(process, job.limits, group)
     try:
-        for kind, most in process_limits(job.limits):
-            resource.prlimit(process.pid, kind, (most, most))  # bubblewrap still waits for its options
         with open(options_write, "wb") as stream, suppress(BrokenPipeError):
             stream.write(b"".join(os.fsencode(option) + b"\0" for option in options))
         init_pid = read_init_pid(info_read)
