@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.best_ablation import VARIANTS, WHOLE, edited
 from competition.task.constants import NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
 from grader.oracle import read_truth
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
@@ -110,3 +112,15 @@ def test_annealing_adds_easy_samples_of_both_classes(cell):
     assert len(cell.anneal(chosen, labels, losses, 0.01, 24)) == 24
     assert cell.anneal(chosen, labels, losses, 1.0, 24).tolist() == chosen.tolist()
     assert cell.anneal(chosen[:0], labels, losses, 0.5, 24).tolist() == []
+
+
+def test_the_ablation_fits_the_reference():
+    """Every variant of the ablation is the reference as it stands now, changed in the places that it names."""
+    source = (REPOSITORY / "reference_solutions" / "best.py").read_text()
+    variants = {name: edited(source, edits) for name, edits in VARIANTS.items()}
+    assert len(set(variants.values())) == len(VARIANTS)
+    assert variants[WHOLE] == source
+    for name, changed in variants.items():
+        compile(changed, name, "exec")
+    with pytest.raises(ValueError, match="stands 0 times"):
+        edited(source, (("no such line", ""),))
