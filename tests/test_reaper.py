@@ -63,9 +63,13 @@ def test_closing_the_line_kills_it_all(ignored):
     ],
 )
 def test_it_ends_as_its_command_did(script, status):
-    """The reaper's own status is the command's: a number, or the same signal."""
-    with shell(script) as process:
-        assert process.wait() == status
+    """The reaper's own status is the command's: a number, or the same signal, even one that it ignores."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for all that a shell starts in the background
+    try:
+        with shell(script) as process:
+            assert process.wait() == status
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_command_gets_nothing_but_what_it_was_given(monkeypatch):

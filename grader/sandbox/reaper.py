@@ -28,15 +28,15 @@ PR_SET_CHILD_SUBREAPER = 36
 CHILDREN = "/proc/thread-self/children"
 POLL_SECONDS = 0.005
 STDIN = 0
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}  # Python ignores some, a background shell others
 
 
 def start_reaped(
     command: list[str], limits: Iterable[tuple[int, int]] = (), pass_fds: Iterable[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a command under a reaper, with an empty environment and no input; closing its ``stdin`` kills it all.
+    """Start a command under a reaper, with an empty environment, no input and each signal's default action.
 
-    Once the returned process, the reaper, has ended, nothing that the command started lives.
+    Closing the reaper's ``stdin`` kills it all. Once the reaper has ended, nothing that the command started lives.
 
     Args:
         command: an absolute path and arguments.
@@ -68,9 +68,9 @@ def start_reaped(
 
 
 def spawn(command: list[str]) -> int:
-    """Start the command with nothing but our outputs and the descriptors that we were given; return its PID."""
+    """Start the command with our outputs and the descriptors that we were given, and nothing else; return its PID."""
     no_input = (os.POSIX_SPAWN_OPEN, STDIN, os.devnull, os.O_RDONLY, 0)
-    return os.posix_spawn(command[0], command, {}, file_actions=[no_input], setsigdef=IGNORED_BY_PYTHON)
+    return os.posix_spawn(command[0], command, {}, file_actions=[no_input], setsigdef=RESET)
 
 
 def kill_children() -> None:
