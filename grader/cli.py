@@ -5,6 +5,7 @@ Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +55,14 @@ app = typer.Typer(
     help="From an untrusted notebook to a trusted score. "
     "Exit status: 0 graded, 1 the participant's fault, 2 usage, 3 ours.",
 )
+
+
+@app.callback()
+def prepare_process() -> None:
+    """See to it that the status of a child can be known, even if we were started with SIGCHLD ignored."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 for name, command in (
     ("batch", batch_command),
     ("history", history_command),

@@ -6,10 +6,12 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
+from grader.sandbox import bubblewrap
 from grader.sandbox.reaper import start_reaped
 from tests.confined import run_confined
 
@@ -70,6 +72,66 @@ def test_it_ends_as_its_command_did(script, status):
             assert process.wait() == status
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda sent: sent.name)
+def test_a_signal_to_every_process_of_a_job_does_not_end_the_reaper(sent):
+    """It lives on, and kills what is left when the line ends; its command gets the signal as usual."""
+    with shell(f"trap 'echo got it' {sent.name.removeprefix('SIG')}; {DAEMON}while :; do sleep 0.05; done") as process:
+        pid = int(process.stdout.readline())
+        [command] = psutil.Process(process.pid).children()
+        for member in (command.pid, process.pid):
+            os.kill(member, sent)
+        assert process.stdout.readline() == b"got it\n"
+        process.stdin.close()
+        assert process.wait() == -signal.SIGKILL
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_reaper_started_with_signals_ignored_and_blocked_works():
+    """Neither an ignored SIGCHLD nor a mask that it inherits keeps it from its work, or gets to the command."""
+    program = f"""
+import signal
+from grader.sandbox.reaper import start_reaped
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+with start_reaped(["/bin/grep", "SigBlk", "/proc/self/status"]) as process:
+    print(process.stdout.read().split()[1].decode())
+process = start_reaped(["/bin/sh", "-c", "{DAEMON} sleep 7536"])
+print(process.stdout.readline().decode())
+process.stdin.close()
+process.stdout.read()
+"""
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    mask, pid = printed.split()
+    assert int(mask, 16) == 0
+    assert not psutil.pid_exists(int(pid))
+
+
+def test_a_sandbox_that_is_interrupted_while_it_starts_is_stopped(tmp_path, monkeypatch):
+    """Ctrl-C before the sandbox stands leaves no process and no descriptor."""
+
+    def interrupt(init_pid, running):
+        processes.extend(psutil.Process(running.pid).children(recursive=True))
+        raise KeyboardInterrupt
+
+    processes, before = [], len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(bubblewrap, "wait_for_mounts", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_confined("import time; time.sleep(7536)", tmp_path)
+    assert len(processes) >= 2
+    assert not any(process.is_running() for process in processes)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_descriptors_beyond_a_thousand_do_no_harm(tmp_path):
+    """A grader with many open files starts a sandbox like any other."""
+    many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert run_confined("print('ran')", tmp_path).printed == "ran\n"
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
 
 
 def test_a_command_gets_nothing_but_what_it_was_given(monkeypatch):

@@ -70,6 +70,32 @@ def test_an_address_where_no_cluster_is_says_so():
         RayWorkers(None, threads=1, address="127.0.0.1:9")
 
 
+def test_a_reaper_outlives_a_worker_that_is_cancelled(tmp_path):
+    """Ray, which kills a worker at a Ctrl-C, leaves its children to the reaper, which lets nothing live."""
+    told = tmp_path / "pid"
+
+    def hold(path):
+        import time
+
+        from grader.sandbox.reaper import start_reaped
+
+        process = start_reaped(["/bin/sh", "-c", "setsid sleep 7538 & echo $!; sleep 7538"])
+        path.write_text(f"{process.pid} {process.stdout.readline().decode()}")
+        time.sleep(7538)
+
+    with RayWorkers(1, threads=1) as workers:
+        reference = workers._remote(hold).remote(told)
+        deadline = time.monotonic() + ENOUGH_SECONDS
+        while not told.exists() or not told.read_text().endswith("\n"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        workers._ray.cancel(reference, force=True)
+        pids = [int(pid) for pid in told.read_text().split()]
+        while any(psutil.pid_exists(pid) for pid in pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 def descendants(pid):
     """Return the command lines of all processes below `pid`."""
     with contextlib.suppress(psutil.NoSuchProcess):

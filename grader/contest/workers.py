@@ -34,6 +34,9 @@ RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
 }
+# Of each worker, on whatever machine: Ray does not kill the children of a worker that ends. A grading's child is the
+# sandbox's reaper, which sees its grader end and kills what must not live on; killed itself, it could not.
+WORKER_ENVIRONMENT = {"RAY_kill_child_processes_on_worker_exit": "0"}
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,14 @@ class RayWorkers:
         except (OSError, RuntimeError, ValueError) as error:
             raise InfrastructureError(f"Ray cannot be used at {address or 'this machine'}: {error}") from None
         self.count = count or max(self._room(threads, gpus), 1)
-        self._compute = ray.remote(
-            num_cpus=threads, num_gpus=gpus, max_retries=NODE_DEATHS, scheduling_strategy="SPREAD"
-        )(compute)
+        self._remote: Any = ray.remote(
+            num_cpus=threads,
+            num_gpus=gpus,
+            max_retries=NODE_DEATHS,
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+        self._compute = self._remote(compute)
         self.startup_seconds = time.monotonic() - started
 
     def __enter__(self) -> RayWorkers:

@@ -80,12 +80,15 @@ def bwrap_problem() -> str | None:
             f"{shown.strip() or program} is too old: bubblewrap {'.'.join(map(str, MINIMUM_BWRAP))} or newer is needed"
         )
     with start_reaped([program, *namespace_options(), "--ro-bind", "/", "/", "true"]) as trial:
-        failed = trial.wait(START_SECONDS) != 0
-        said = trial.stdout.read().decode(errors="replace").strip() if trial.stdout else ""
+        try:
+            failed = trial.wait(START_SECONDS) != 0
+            said = trial.stdout.read().decode(errors="replace").strip() if trial.stdout else ""
+        except subprocess.TimeoutExpired:
+            failed, said = True, f"it did not end within {START_SECONDS:.0f} s"
     if failed:
         return (
-            f"bubblewrap cannot make a sandbox here ({said}): allow user namespaces; on Ubuntu 24.04, "
-            "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'"
+            f"bubblewrap cannot make a sandbox here ({said}); where it may not make namespaces, allow user namespaces: "
+            "on Ubuntu 24.04, 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'"
         )
     return None
 
@@ -235,7 +238,7 @@ class InBubblewrap(Running):
         if self._namespace is not None:
             with suppress(ProcessLookupError):  # it is gone, unless somebody else killed its reaper
                 signal.pidfd_send_signal(self._namespace, signal.SIGKILL)
-            select.select([self._namespace], [], [])  # readable once the namespace's first process is gone, and so all
+            wait_readable(self._namespace)  # it is once the namespace's first process is gone, and so all
 
     def breach(self) -> ParticipantFault | None:
         """Return the fault of a limit that the kernel enforced, or of too many files."""
@@ -328,6 +331,10 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
             process_limits(job.limits),
             pass_fds=(options_read, info_write, calls_read),
         )
+    except BaseException:
+        os.close(info_read)
+        os.close(options_write)
+        raise
     finally:
         for ours in (options_read, info_write, calls_read):
             os.close(ours)
@@ -342,7 +349,17 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         running.close()
         shown = running.captured().decode(errors="replace").strip()
         raise SandboxLost(f"the sandbox did not start: {shown or 'no message from bubblewrap'}") from None
+    except BaseException:
+        running.close()
+        raise
     return running
+
+
+def wait_readable(descriptor: int, seconds: float | None = None) -> bool:
+    """Wait until a descriptor, of any number, is readable or at its end; say whether it is."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def read_init_pid(info: int) -> int:
@@ -350,8 +367,7 @@ def read_init_pid(info: int) -> int:
     text = b""
     with open(info, "rb", buffering=0) as stream:
         while not text.rstrip().endswith(b"}"):
-            ready, _, _ = select.select([stream], [], [], START_SECONDS)
-            chunk = stream.read(4096) if ready else None
+            chunk = stream.read(4096) if wait_readable(stream.fileno(), START_SECONDS) else None
             if not chunk:
                 raise ProcessLookupError
             text += chunk

@@ -1,14 +1,15 @@
 """Run a command of which nothing lives on, neither when it has ended nor when the process that started it has.
 
 A killed grader cannot clean up, and bubblewrap's ``--die-with-parent`` alone does not see to it: its inner process
-waits for the outer one before it asks the kernel to die with it, so one that loses its parent in those milliseconds
-waits for ever (containers/bubblewrap#633). So a reaper stands between the two: this module, run as a program. The
-orphans of its descendants come to it (``PR_SET_CHILD_SUBREAPER``, prctl(2), Linux), whatever session or PID namespace
-they are in.
+waits for the outer one before it asks the kernel to die with it, so one that loses its parent while it starts waits for
+ever, or even runs the notebook (containers/bubblewrap#633). So a reaper stands between the two: this module, run as a
+program. The orphans of its descendants come to it (``PR_SET_CHILD_SUBREAPER``, prctl(2), Linux), whatever session or
+PID namespace they are in.
 
 The reaper's standard input is its line to whoever started it: the first byte starts the command, and the end, which the
-kernel sees to however the starter ends, stops it. It has a session of its own, so that no signal to the starter's
-process group reaches it, and it ends as its command did, by the same signal if it was one.
+kernel sees to however the starter ends, stops it. It has a session of its own and blocks all signals: whatever is sent
+to the starter's process group, or to every process of a job, it lives on until its work is done. Only SIGKILL cannot be
+blocked. It ends as its command did, by the same signal if it was one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def start_reaped(
 ) -> subprocess.Popen[bytes]:
     """Start a command under a reaper, with an empty environment, no input and each signal's default action.
 
-    Closing the reaper's ``stdin`` kills it all. Once the reaper has ended, nothing that the command started lives.
+    Closing the reaper's ``stdin`` kills it all. Once the reaper has ended, nothing that the command started lives. The
+    line's end must not get into another process that outlives this one, so do not fork without exec meanwhile.
 
     Args:
         command: an absolute path and arguments.
@@ -70,7 +72,7 @@ def start_reaped(
 def spawn(command: list[str]) -> int:
     """Start the command with our outputs and the descriptors that we were given, and nothing else; return its PID."""
     no_input = (os.POSIX_SPAWN_OPEN, STDIN, os.devnull, os.O_RDONLY, 0)
-    return os.posix_spawn(command[0], command, {}, file_actions=[no_input], setsigdef=RESET)
+    return os.posix_spawn(command[0], command, {}, file_actions=[no_input], setsigmask=[], setsigdef=RESET)
 
 
 def kill_children() -> None:
@@ -95,12 +97,15 @@ def end_like(code: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(OSError):  # SIGKILL has no action to set
             signal.signal(-code, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
         os.kill(os.getpid(), -code)
     sys.exit(code)
 
 
 def reap(command: list[str]) -> None:
     """Run the command until it ends or our standard input does, kill what is left, and end as it did."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody can wait for a child
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         sys.exit(f"this system has no subreapers: {os.strerror(ctypes.get_errno())}")
     if not os.access(CHILDREN, os.R_OK):
