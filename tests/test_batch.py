@@ -277,7 +277,7 @@ def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypa
     monkeypatch.setattr(grader.contest.cli, "make_jobs", change_then_make)
     printed = contest.run("batch", contest.submissions, status=3)
     assert [name for name, _ in workers.calls] == ["bob"]
-    assert "was changed while the batch ran" in printed
+    assert "ann.ipynb is gone, or was changed since it was received" in printed
 
 
 def test_seeds_are_graded_one_by_one_and_ranked_by_their_mean(contest, scripted):
@@ -307,6 +307,57 @@ def test_missing_trains_what_can_count_and_nothing_else(contest, scripted):
     assert sorted({name for name, _ in workers.calls}) == ["mid", "top"]
     [row] = contest.board("--split", "test_b", "--seeds", "2")
     assert (row["rank"], row["bac_mean"], row["submissions"]) == ("1", "0.8", "3")
+
+
+def test_a_final_on_other_seeds_takes_its_finalists_from_the_public_board(contest, scripted):
+    """The best two of the public board are trained anew, whatever the final's seed; the board shows the shift."""
+    for day, name in enumerate(("top", "mid", "low"), 1):
+        contest.submit(f"ann/{name}", f"# {name}\n{ALL_SAMPLES}", f"2026-03-0{day}T12:00:00+00:00")
+    contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
+    workers = scripted()
+    workers.bacs = {"low": 0.6, "mid": 0.7, "top": 0.8, "bob": 0.75}
+    contest.run("batch", contest.submissions)
+    del workers.calls[:]
+    workers.bacs["bob"] = 0.9
+    final = ["--split", "test_b", "--seed", "1000", "--seeds", "2"]
+    contest.run("batch", "--missing", *final)
+    assert sorted({name for name, _ in workers.calls}) == ["bob", "mid", "top"]
+    rows = contest.board(*final)
+    assert [(row["participant"], row["rank"], row["shift"]) for row in rows] == [("bob", "1", "1"), ("ann", "2", "-1")]
+
+
+def test_a_final_without_a_public_board_says_which_seed_it_looked_for(contest, scripted):
+    """Where nobody has a public result, the two best of somebody's submissions are not guessed."""
+    for name in ("one", "two"):
+        contest.submit(f"ann/{name}", f"# {name}\n{ALL_SAMPLES}")
+    workers = scripted()
+    contest.run("batch", contest.submissions, "--seed", "5")
+    final = ["--split", "test_b", "--seed", "6"]
+    for command in (["batch", "--missing"], ["leaderboard"]):
+        printed = " ".join(contest.run(*command, *final, status=2).replace("│", " ").split())
+        assert "nobody was graded on the public board with seed 123: name its seed with --public-seed" in printed
+    contest.run("batch", "--missing", *final, "--public-seed", "5")
+    assert [name for name, _ in workers.calls] == ["one", "two", "one", "two"]
+    assert contest.board(*final, "--public-seed", "5")[0]["shift"] == "0"
+    contest.run("leaderboard", *final, "--policy", "last")
+
+
+def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted):
+    """A file that is gone, or that a newer submission has overwritten, is taken from its run folder."""
+    for name in ("ann", "bob"):
+        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
+    workers = scripted()
+    contest.run("batch", contest.submissions)
+    for name, grading in contest.gradings():
+        shutil.copy(contest.submissions / f"{name}.ipynb", contest.runs / grading.run / "submission.ipynb")
+    (contest.submissions / "ann.ipynb").unlink()
+    contest.submit("bob", f"# newer\n{ALL_SAMPLES}")
+    del workers.calls[:]
+    contest.run("batch", "--missing", "--seed", "7")
+    assert sorted(name for name, _ in workers.calls) == ["ann", "bob"]
+    shutil.rmtree(contest.runs)
+    printed = contest.run("batch", "--missing", "--seed", "8", status=3)
+    assert "ann.ipynb is gone, or was changed since it was received, and no run folder in" in printed
 
 
 def test_what_a_csv_says_counts(contest, scripted):

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from grader.contest.entries import identify, notebook_bytes
 from grader.contest.reuse import Reuse, grading_key, versions_text
 from grader.contest.store import Key, Origin, Received, Store
 from grader.contest.workers import Outcome, Task, Workers, failed
@@ -114,15 +113,12 @@ def derive(job: Job, reuse: Reuse, tell: Tell) -> bool:
     return True
 
 
-def read_task(number: int, job: Job) -> Task | Outcome:
-    """Read a job's notebook for a worker; an outcome where the file is gone or is another one now."""
+def read_task(number: int, job: Job, reuse: Reuse) -> Task | Outcome:
+    """Read a job's notebook for a worker; an outcome where it is not there any more."""
     try:
-        raw = notebook_bytes(job.submission.path)
+        return Task(number, reuse.notebook(job.submission), job.settings)
     except InfrastructureError as error:
         return failed(job.settings, error.message)
-    if identify(raw) != (job.submission.file_sha256, job.submission.code):
-        return failed(job.settings, f"{job.submission.path} was changed while the batch ran: run it again")
-    return Task(number, raw, job.settings)
 
 
 def checked(outcome: Outcome, job: Job) -> Outcome:
@@ -172,7 +168,7 @@ def grade_waiting(
     again: list[list[Job]] = []
     alone: list[list[Job]] = []
     for groups, at_once in ((waiting, workers.count), (again, workers.count), (alone, 1)):
-        for group, outcome in compute(groups, at_once, workers, tell):
+        for group, outcome in compute(groups, at_once, workers, reuse, tell):
             verdict = outcome.record.verdict
             if verdict is Verdict.INFRASTRUCTURE_ERROR and groups is waiting:
                 again.append(group)
@@ -184,13 +180,15 @@ def grade_waiting(
                 keep_group(group, outcome)
 
 
-def compute(groups: list[list[Job]], at_once: int, workers: Workers, tell: Tell) -> Iterator[tuple[list[Job], Outcome]]:
+def compute(
+    groups: list[list[Job]], at_once: int, workers: Workers, reuse: Reuse, tell: Tell
+) -> Iterator[tuple[list[Job], Outcome]]:
     """Have the first job of each group graded, and yield the groups with their outcomes as they come."""
     unreadable: list[tuple[list[Job], Outcome]] = []
 
     def tasks() -> Iterator[Task]:
         for number, group in enumerate(groups):
-            task = read_task(number, group[0])
+            task = read_task(number, group[0], reuse)
             if isinstance(task, Outcome):
                 unreadable.append((group, task))
             else:

@@ -21,7 +21,7 @@ from competition.task.constants import NUM_THREADS, SEED
 from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
 from grader.contest.bound import grade_oracle
 from grader.contest.entries import read_entries
-from grader.contest.leaderboard import Rules, make_board
+from grader.contest.leaderboard import Board, Rules, make_board
 from grader.contest.policy import NOT_GRADED, Policy
 from grader.contest.progress import BatchView, shown_name
 from grader.contest.reuse import Reuse
@@ -62,6 +62,9 @@ class BoardSplit(StrEnum):
 StoreOption = Annotated[Path, typer.Option(metavar="FILE", help="The contest's SQLite file.")]
 SeedsOption = Annotated[int, typer.Option(min=1, metavar="K", help="So many training seeds, from --seed on.")]
 PolicyOption = Annotated[Policy, typer.Option(help="Which submission of a participant counts on the public board.")]
+PublicSeedOption = Annotated[
+    int, typer.Option(min=0, metavar="K", help="The seed of the public board, from which the finalists are taken.")
+]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Only the first N submissions of each UTC day count.")
 ]
@@ -91,6 +94,7 @@ def batch_command(
     train: TrainOption = "train",
     seed: SeedOption = SEED,
     seeds: SeedsOption = 1,
+    public_seed: PublicSeedOption = SEED,
     policy: PolicyOption = Policy.BEST,
     daily_limit: LimitOption = None,
     store: StoreOption = Path("contest.sqlite"),
@@ -130,7 +134,7 @@ def batch_command(
         image=image,
         seconds=time_limit,
     )
-    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), train)
+    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
     console = Console()
 
     def start_workers() -> AbstractContextManager[Workers]:
@@ -146,7 +150,7 @@ def batch_command(
             raise InfrastructureError(f"no sandbox: {problem}")
         with open_existing(store) if missing else Store(store) as opened:
             if missing:
-                wanted = make_board(opened, runs, split.value, rules, title="").missing
+                wanted = board_of(opened, runs, split.value, rules, title="").missing
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
@@ -171,6 +175,14 @@ def entries_in(source: Path, kind: Kind) -> list[Entry]:
     """Read what was handed in; a CSV that is none, or an empty folder, is a usage error."""
     try:
         return read_entries(source, kind)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def board_of(store: Store, runs: Path, split: str, rules: Rules, title: str) -> Board:
+    """Make a board; options that fit no public board are a usage error."""
+    try:
+        return make_board(store, runs, split, rules, title)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -265,6 +277,7 @@ def leaderboard_command(
     daily_limit: LimitOption = None,
     seed: SeedOption = SEED,
     seeds: SeedsOption = 1,
+    public_seed: PublicSeedOption = SEED,
     train: TrainOption = "train",
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as CSV, figures unrounded.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as one HTML page.")] = None,
@@ -276,10 +289,10 @@ def leaderboard_command(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
-    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), train)
+    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
     try:
         with open_existing(store) as opened:
-            board = make_board(opened, runs, split.value, rules, title)
+            board = board_of(opened, runs, split.value, rules, title)
         if csv is not None:
             csv.write_text(standings_csv(board.standings), encoding="utf-8")
         if html is not None:

@@ -32,7 +32,8 @@ class Rules:
         data: the data folder.
         policy: which submission counts on the public board.
         daily_limit: how many submissions of a UTC day count; None for all.
-        seeds: training seeds; the public board behind a final ranking has the first of them alone.
+        seeds: training seeds.
+        public_seed: the training seed of the public board behind a final ranking.
         train: the training draw; the public board behind a final ranking has "train".
     """
 
@@ -40,6 +41,7 @@ class Rules:
     policy: Policy
     daily_limit: int | None
     seeds: tuple[int, ...]
+    public_seed: int
     train: str = "train"
 
 
@@ -110,11 +112,12 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
     """Make the board of a split; on the final one, with the shift of ranks from the public board.
 
     Raises:
+        ValueError: the finalists are to be the best of a public board on which nobody has a result.
         InfrastructureError: the data is missing, or a derived run cannot be written.
     """
     collector = Collector(store, Reuse(store, runs, rules.data))
     participants = collector.of_kind(Kind.PARTICIPANT)
-    public_rules = rules if split == PUBLIC else replace(rules, seeds=rules.seeds[:1], train="train")
+    public_rules = rules if split == PUBLIC else replace(rules, seeds=(rules.public_seed,), train="train")
     public_key = board_key(public_rules, PUBLIC)
     everything = {
         name: [collector.candidate(submission, public_key, public_rules.seeds) for submission in received]
@@ -126,6 +129,7 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
     contenders = [contender(name, received, choice[name]) for name, received in participants.items()]
     key = board_key(rules, split)
     if split != PUBLIC:
+        require_public_results(shown, rules)
         ranks = public_ranks(rank_rows(contenders))
         shown = {
             name: [collector.candidate(each, key, rules.seeds) for each in finalists(candidates, rules.policy)]
@@ -162,6 +166,22 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
         missing=tuple(candidate.submission for candidate in expected if len(candidate.records) < candidate.wanted),
         notices=tuple(differing_conditions(ranked)),
     )
+
+
+def require_public_results(shown: dict[str, list[Candidate]], rules: Rules) -> None:
+    """Raise `ValueError` where somebody's finalists would be the best of a public board that nobody has a result on."""
+    undecided = [
+        name
+        for name, candidates in shown.items()
+        if len(candidates) > 1 and not any(candidate.submission.final for candidate in candidates)
+    ]
+    graded = any(candidate.records for candidates in shown.values() for candidate in candidates)
+    if undecided and not graded and rules.policy is Policy.BEST:
+        raise ValueError(
+            f"the best of {undecided[0]}'s {len(shown[undecided[0]])} submissions compete, but nobody was graded on "
+            f"the public board with seed {rules.public_seed}: name its seed with --public-seed, or grade it with "
+            "'grader batch'"
+        )
 
 
 def board_key(rules: Rules, split: str) -> Key:

@@ -20,7 +20,7 @@ from competition.manifest import Split, read_manifest
 from grader.contest.entries import identify, notebook_bytes
 from grader.contest.store import Grading, Key, Origin, Received, Store
 from grader.grading import Settings, draft_record, require_splits, scored
-from grader.record import Record, load_models, write_derived_run
+from grader.record import SUBMISSION_FILE, Record, load_models, write_derived_run
 from grader.submission import read_submission
 from grader.trainer import DataFolder, combined_sha256, find_data, open_verified
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
@@ -95,17 +95,37 @@ class Reuse:
         derived = (self._derive(submission, key, source) for source in self._store.sources(submission, key))
         return next((grading for grading in derived if grading is not None), None)
 
+    def notebook(self, submission: Received) -> bytes | ParticipantFault:
+        """Return what was handed in: the file, or its copy in a run folder where the file is gone or another one now.
+
+        Raises:
+            InfrastructureError: there is neither.
+        """
+        runs = [self._runs / grading.run / SUBMISSION_FILE for grading in self._store.gradings(submission)]
+        for path in (submission.path, *runs):
+            try:
+                raw = notebook_bytes(path)
+            except InfrastructureError:
+                continue
+            if identify(raw) == (submission.file_sha256, submission.code):
+                return raw
+        raise InfrastructureError(
+            f"{submission.path} is gone, or was changed since it was received, and no run folder in {self._runs} keeps "
+            "it: put it back as it was; a changed one is a new submission, which 'grader batch' receives"
+        )
+
     def _derive(self, submission: Received, key: Key, source: Grading) -> Grading | None:
         run = self._runs / source.run
         if not run.is_dir():
             return None
         record, raw = source.record, None
         if source.submission_id != submission.id:
-            read = read_again(submission)
-            if read is None:
+            try:
+                handed_in = self.notebook(submission)
+            except InfrastructureError:
                 return None
-            raw, notices = read
-            record = replace(record, notices=notices)
+            raw = None if isinstance(handed_in, ParticipantFault) else handed_in
+            record = replace(record, notices=notices_of(raw))
         if source.key.split != key.split:
             rescored = self._rescored(replace(record, split=key.split, split_sha256=None), run)
             if rescored is None:
@@ -130,17 +150,9 @@ class Reuse:
         return scored(record, [model.to(device) for model in models], self._folder, self._opened)
 
 
-def read_again(submission: Received) -> tuple[bytes | None, tuple[str, ...]] | None:
-    """Read a submission's file once more, for its notices; None where it is gone or is another one now."""
+def notices_of(raw: bytes | None) -> tuple[str, ...]:
+    """Return what a grading of this notebook would remark on; nothing where it cannot be read."""
     try:
-        raw = notebook_bytes(submission.path)
-    except InfrastructureError:
-        return None
-    if identify(raw) != (submission.file_sha256, submission.code):
-        return None
-    if isinstance(raw, ParticipantFault):
-        return None, ()
-    try:
-        return raw, read_submission(raw).notices
+        return () if raw is None else read_submission(raw).notices
     except ParticipantFault:
-        return raw, ()
+        return ()
