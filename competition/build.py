@@ -213,7 +213,7 @@ def build_data(
         SourceError: the pool does not fit the profile, or would leak an image.
     """
     if out.exists():
-        raise DataError(f"{out} exists already: delete it, or choose another folder with --out")
+        raise DataError(f"{out} exists already: choose another folder with --out, or delete it if nobody needs it")
     drawn = draw_splits(pool, profile, noise, seed)
     again = {f"{REDRAW_PREFIX}{k}": redraw_train(pool, drawn, noise, seed, k) for k in range(1, redraws + 1)}
     splits = drawn | again

@@ -22,6 +22,7 @@ from competition.task.constants import NUM_THREADS, SEED
 from grader.contest.cli import batch_command, history_command, leaderboard_command, similar_command
 from grader.grading import Settings, grade
 from grader.options import (
+    INTERRUPTED,
     OURS,
     PARTICIPANT,
     DataOption,
@@ -40,7 +41,7 @@ from grader.options import (
     chosen_device,
     fail,
 )
-from grader.record import SUBMISSION_FILE, Artifacts, Record, read_record, write_run
+from grader.record import RECORD_FILE, SUBMISSION_FILE, Artifacts, Record, read_record, write_run
 from grader.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.submission import read_file
@@ -111,18 +112,37 @@ def show(record: Record, run: Path | None) -> None:
 
 def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path | None) -> None:
     """Keep, report and print a grading; exit with the status of its verdict."""
+    run = None
     try:
         run = write_run(runs, record, artifacts) if runs is not None else None
         if report is not None:
             write_whole(report, record.to_json())
-    except (InfrastructureError, OSError) as error:
-        show(record, None)
-        raise fail(str(error)) from None
+    except InfrastructureError as error:
+        show(record, run)
+        raise fail(error.message) from None
+    except OSError as error:
+        show(record, run)
+        raise fail(f"{report} could not be written: {error.strerror}") from None
     show(record, run)
     if record.verdict is Verdict.INFRASTRUCTURE_ERROR:
         raise typer.Exit(OURS)
     if record.verdict is not Verdict.OK:
         raise typer.Exit(PARTICIPANT)
+
+
+def grade_unless_stopped(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Artifacts]:
+    """Grade; a Ctrl-C ends the command with one line that says what is left: nothing."""
+    try:
+        return grade(raw, settings)
+    except KeyboardInterrupt:
+        typer.echo("stopped: nothing of this grading is kept", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def require_folder_of(report: Path | None) -> None:
+    """Refuse a report that could not be written, before anything is trained."""
+    if report is not None and not report.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {report.parent} for {report.name}: make it, or name another file")
 
 
 @app.command("grade")
@@ -141,6 +161,7 @@ def grade_command(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
+    require_folder_of(report)
     settings = Settings(
         data=data,
         split=split.value,
@@ -153,7 +174,7 @@ def grade_command(
         seconds=time_limit,
         progress=sys.stderr.isatty(),
     )
-    finish(*grade(read_bytes(notebook), settings), runs, report)
+    finish(*grade_unless_stopped(read_bytes(notebook), settings), runs, report)
 
 
 @app.command()
@@ -165,6 +186,7 @@ def check(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
+    require_folder_of(report)
     problem = bwrap_problem()
     if problem is not None:
         typer.echo(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
@@ -177,7 +199,7 @@ def check(
         seconds=time_limit,
         progress=sys.stderr.isatty(),
     )
-    finish(*grade(read_bytes(notebook), settings), None, report)
+    finish(*grade_unless_stopped(read_bytes(notebook), settings), None, report)
 
 
 @app.command()
@@ -200,7 +222,7 @@ def regrade(
             seconds=before.time_limit,
             progress=sys.stderr.isatty(),
         )
-        record, artifacts = grade(read_bytes(run / SUBMISSION_FILE), settings)
+        record, artifacts = grade_unless_stopped(read_bytes(run / SUBMISSION_FILE), settings)
         show(record, write_run(runs, record, artifacts))
     except InfrastructureError as error:
         raise fail(error.message) from None
@@ -266,6 +288,10 @@ def report_command(
     if out is not None and len(runs) > 1:
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
     failures = []
+    others = [run for run in runs if len(runs) > 1 and run.is_dir() and not (run / RECORD_FILE).is_file()]
+    if others and others != runs:
+        typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
+        runs = [run for run in runs if run not in others]
     for run in runs:
         try:
             write_report(run, data, edition, out or run / "report" / f"{edition.value}.html")

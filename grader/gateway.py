@@ -87,8 +87,22 @@ class Gateway:
             ParticipantFault: the notebook reported a fault, or answered with something else than two index lists.
             ChannelEnded: it is gone.
         """
+        batch_size, started = len(targets), time.monotonic()
+        try:
+            picked = self._exchange(targets, losses)
+        finally:
+            self.answer_seconds += time.monotonic() - started
+        try:
+            selection = normalise_selection(picked, batch_size)
+        except BadSelection as error:
+            raise ParticipantFault(Verdict.PRESENTATION_ERROR, str(error)) from None
+        self.selections.append(selection)
+        self.losses.append(losses)
+        return selection
+
+    def _exchange(self, targets: torch.Tensor, losses: list[torch.Tensor]) -> list[np.ndarray]:
+        """Send one batch and read the answer, still unchecked: two int32 arrays, of no more than they may hold."""
         call, batch_size = len(self.selections), len(targets)
-        started = time.monotonic()
         arrays = [targets.numpy().astype("<i8"), *(loss.numpy().astype("<f4") for loss in losses)]
         self._send(FRAME_HEADER.pack(b"CALL", batch_size, 0, call) + b"".join(array.tobytes() for array in arrays))
         kind, first, second, number = FRAME_HEADER.unpack(self._receive(FRAME_HEADER.size))
@@ -102,15 +116,7 @@ class Gateway:
                 Verdict.PRESENTATION_ERROR,
                 f"the answer to batch {call} is not one that the notebook's last cell sends; leave the socket to it",
             )
-        picked = [np.frombuffer(self._receive(4 * count), "<i4") for count in (first, second)]
-        self.answer_seconds += time.monotonic() - started
-        try:
-            selection = normalise_selection(picked, batch_size)
-        except BadSelection as error:
-            raise ParticipantFault(Verdict.PRESENTATION_ERROR, str(error)) from None
-        self.selections.append(selection)
-        self.losses.append(losses)
-        return selection
+        return [np.frombuffer(self._receive(4 * count), "<i4") for count in (first, second)]
 
     def finish(self) -> None:
         """Tell the notebook that the training is over. Whether it still listens does not matter."""

@@ -11,7 +11,7 @@ import typer
 
 from grader.sandbox import Backend
 
-PARTICIPANT, OURS = 1, 3
+PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
 
 
 class Split(StrEnum):

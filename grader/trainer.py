@@ -52,7 +52,10 @@ def find_data(root: Path) -> DataFolder:
         return DataFolder(root / "public", root / "private", verify=True)
     if (root / "train").is_dir() and (root / "val").is_dir():
         return DataFolder(root, None, verify=(root / MANIFEST_FILE).is_file())
-    raise InfrastructureError(f"no data in {root}: build it with 'competition build-data --out {root}'")
+    raise InfrastructureError(
+        f"no data in {root}: --data takes the folder that holds train/ and val/ (unzip what you were given), or one "
+        "that 'competition build-data --out FOLDER' made"
+    )
 
 
 def open_verified(data: DataFolder, split: str) -> Split:

@@ -390,6 +390,7 @@ def test_what_a_csv_says_counts(contest, scripted):
     ("text", "words"),
     [
         ("participant,path\nann,x.ipynb\n", "has no column submitted_at"),
+        ("participant;path;submitted_at\n", "commas between: participant,path,submitted_at"),
         ("participant,path,submitted_at\nann,x.ipynb,yesterday\n", "line 2: 'yesterday' is no time"),
         ("participant,path,submitted_at\n,x.ipynb,2026-03-01\n", "line 2: participant and path may not be empty"),
         ("participant,path,submitted_at,final\nann,x.ipynb,2026-03-01,perhaps\n", "final is 'perhaps'"),
@@ -405,10 +406,14 @@ def test_a_wrong_csv_is_a_usage_error(contest, text, words):
 
 
 def test_a_missing_file_is_named_before_anything_is_graded(contest):
-    """A path that is not there is exit 3, at once."""
+    """A path that is not there is a usage error that names the CSV's line; so is a notebook for a folder."""
     table = contest.folder / "received.csv"
     table.write_text("participant,path,submitted_at\nann,nowhere.ipynb,2026-03-01\n")
-    assert "nowhere.ipynb cannot be read" in contest.run("batch", table, status=3)
+    printed = " ".join(contest.run("batch", table, status=2).replace("│", " ").split())
+    assert "received.csv, line 2:" in printed
+    assert "nowhere.ipynb cannot be read" in printed
+    notebook = contest.submit("ann", ALL_SAMPLES)
+    assert "is a single file" in contest.run("batch", notebook, status=2)
 
 
 def test_files_that_may_not_be_read_are_faults_of_their_own(contest, tmp_path):

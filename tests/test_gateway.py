@@ -54,6 +54,16 @@ def test_valid_answers_come_through(tmp_path):
     assert exchange(tmp_path, answer, calls=2) == [[[0, 3, 3], []]] * 2
 
 
+def test_an_answer_that_never_comes_counts_as_time_in_the_function(tmp_path):
+    """The time of a call that was cut off is the function's too."""
+    with Gateway(tmp_path) as gateway, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(tmp_path / "socket"))
+        gateway.accept(7, time.monotonic() + 0.3, lambda: True)
+        with pytest.raises(ChannelEnded):
+            gateway.select_indices(TARGETS, LOSSES)
+        assert gateway.answer_seconds > 0.05
+
+
 @pytest.mark.parametrize(
     ("frame", "verdict", "words"),
     [

@@ -244,7 +244,7 @@ def test_missing_data_is_ours(grade, tmp_path):
     """Without a data folder the verdict is InfrastructureError: exit 3, no points, and what to do."""
     graded = grade(ALL_SAMPLES, folder=tmp_path / "nowhere")
     assert (graded.status, graded.record["verdict"], graded.record["points"]) == (3, "InfrastructureError", None)
-    assert "build it with 'competition build-data" in graded.record["message"]
+    assert "--data takes the folder that holds train/ and val/" in graded.record["message"]
 
 
 def test_unfinished_data_is_ours(grade, data, tmp_path):
@@ -320,6 +320,31 @@ def test_a_run_that_cannot_be_written_is_ours(data, tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 3
     assert "could not be written" in result.output
+
+
+@pytest.mark.parametrize("command", ["grade", "check"])
+def test_a_report_without_a_folder_is_refused_before_the_training(command, data, tmp_path):
+    """A report that could not be written is a usage error at once: nothing is trained for nothing."""
+    notebook, report = tmp_path / "mine.ipynb", tmp_path / "nowhere" / "report.json"
+    notebook.write_text(notebook_text(graft(FUNCTION + "time.sleep(9999)")))
+    result = CliRunner().invoke(app, [command, str(notebook), "--data", str(data), "--report", str(report)])
+    assert result.exit_code == 2
+    assert "there is no folder" in result.output
+
+
+@pytest.mark.parametrize("command", ["grade", "check"])
+def test_a_stopped_command_says_what_is_kept(command, data, tmp_path, monkeypatch):
+    """Ctrl-C ends a grading with one line and the usual status."""
+
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grader.cli, "grade", stop)
+    notebook = tmp_path / "mine.ipynb"
+    notebook.write_text("no notebook")
+    result = CliRunner().invoke(app, [command, str(notebook), "--data", str(data)])
+    assert result.exit_code == 130
+    assert "stopped: nothing of this grading is kept" in result.output
 
 
 def command_lines(processes):

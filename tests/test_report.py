@@ -534,13 +534,17 @@ def test_losses_that_are_not_numbers_are_counted_as_the_largest():
 
 
 def test_one_command_reports_many_runs(good, data, copy, tmp_path):
-    """Several runs are reported in one call; what is no run is named at the end, and stops none; -o takes one only."""
+    """Several runs are reported in one call; a folder that is none, as runs/* may name, stops none; -o takes one."""
     first = copy(good)
     second = first.rename(first.with_name("another"))
     first = copy(good)
     runs = [str(first), str(tmp_path), str(second)]
     result = CliRunner().invoke(app, ["report", *runs, "--data", str(data)])
-    assert result.exit_code == 3
-    assert f"{tmp_path} is not a run folder" in result.output
+    assert result.exit_code == 0
+    assert f"left out, as they are no run folders: {tmp_path}" in result.output
+    for none in ([str(tmp_path)], [str(tmp_path), str(tmp_path.parent)]):
+        result = CliRunner().invoke(app, ["report", *none, "--data", str(data)])
+        assert result.exit_code == 3
+        assert f"{tmp_path} is not a run folder" in result.output
     assert all((run / "report" / "participant.html").is_file() for run in (first, second))
     assert CliRunner().invoke(app, ["report", *runs, "-o", str(tmp_path / "x.html")]).exit_code == 2

@@ -30,6 +30,7 @@ from grader.contest.store import Entry, Kind, Store
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Settings
 from grader.options import (
+    INTERRUPTED,
     DataOption,
     Device,
     DeviceOption,
@@ -48,7 +49,6 @@ from grader.record import Record
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.verdicts import InfrastructureError, Verdict
 
-INTERRUPTED = 130
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines
 
 

@@ -68,9 +68,12 @@ def read_entries(source: Path, kind: Kind = Kind.PARTICIPANT) -> list[Entry]:
         kind: whom its rows stand for.
 
     Raises:
-        ValueError: the CSV is none, or nothing was handed in; the message says where.
-        InfrastructureError: a file is missing or unreadable.
+        ValueError: the CSV is none or names a file that cannot be read, or nothing was handed in; the message says
+            where.
+        InfrastructureError: a file in the folder is unreadable.
     """
+    if source.suffix in (NOTEBOOK_SUFFIX, SOLUTION_SUFFIX) and not source.is_dir():
+        raise ValueError(f"{source} is a single file: name its folder or a CSV, or grade it with 'grader grade'")
     entries = read_folder(source, kind) if source.is_dir() else read_table(source, kind)
     if not entries:
         raise ValueError(f"{source} holds no submission")
@@ -102,15 +105,17 @@ def read_table(table: Path, kind: Kind) -> list[Entry]:
     a submission for the final ranking.
 
     Raises:
-        ValueError: see `read_entries`.
-        InfrastructureError: likewise.
+        ValueError: see `read_entries`; a file that a row names is missing or unreadable.
     """
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             missing = [column for column in CSV_COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
-                raise ValueError(f"{table} has no column {', '.join(missing)}")
+                raise ValueError(
+                    f"{table} has no column {', '.join(missing)}: its first line names the columns, commas between: "
+                    f"{','.join(CSV_COLUMNS)} and, if you like, final"
+                )
             return [read_row(f"{table}, line {reader.line_num}", row, table.parent, kind) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{table} is neither a folder nor a CSV that can be read: {error}") from None
@@ -133,4 +138,7 @@ def read_row(place: str, row: dict[str, str | None], folder: Path, kind: Kind) -
         if word not in CHOSEN:
             raise ValueError(f"{place}: final is {word!r}; write 1 or 0")
         final = CHOSEN[word]
-    return make_entry(participant, folder / path, submitted_at, kind, final)
+    try:
+        return make_entry(participant, folder / path, submitted_at, kind, final)
+    except InfrastructureError as error:
+        raise ValueError(f"{place}: {error.message}") from None
