@@ -209,6 +209,14 @@ def top_level_names(tree: ast.Module) -> set[str]:
     return names
 
 
+def missing_function(solution: Cell) -> list[str]:
+    """Say so, in a sentence, where nothing in the solution cell has the name of the function that is called."""
+    tree = parse(solution.source)
+    if tree is None or FUNCTION_NAME in bound_names(tree):
+        return []
+    return [f"the solution cell defines no {FUNCTION_NAME}, the function that is called for every batch"]
+
+
 def names_from_ignored_cells(cells: list[Cell], solution: Cell) -> list[str]:
     """Say, one sentence each, which names the solution takes from a cell that the grader does not run.
 
@@ -251,5 +259,9 @@ def read_submission(raw: bytes) -> Submission:
     """
     cells = read_cells(raw)
     solution = lift(cells)
-    notices = (*changed_locked_cells(cells), *names_from_ignored_cells(cells, solution))
+    notices = (
+        *changed_locked_cells(cells),
+        *missing_function(solution),
+        *names_from_ignored_cells(cells, solution),
+    )
     return Submission(raw, solution.source, notices)

@@ -104,6 +104,18 @@ def test_an_organizers_download_ids_are_no_change():
     assert read_submission(notebook_with(SOLUTION, base=kept)).notices == ()
 
 
+def test_a_function_of_another_name_is_noticed():
+    """A cell that binds the expected name nowhere gets a notice; one that binds it in any way gets none."""
+    wrong = read_submission(
+        notebook_with(f"{SOLUTION_MARKER}\ndef select_indices(targets, losses):\n    return [[], []]")
+    )
+    assert wrong.notices[-1:] == (
+        "the solution cell defines no your_select_indices, the function that is called for every batch",
+    )
+    assigned = f"{SOLUTION_MARKER}\nyour_select_indices = lambda targets, losses: [[], []]"
+    assert read_submission(notebook_with(assigned)).notices == ()
+
+
 def test_names_from_ignored_cells_are_found():
     """Functions, imports and constants taken from cells that are not graded are named, with the cell."""
     helpers = "import math\nRATE = 0.5\ndef keep(n):\n    return range(n)\ndef unused(): pass"
