@@ -114,7 +114,8 @@ def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path
     """Keep, report and print a grading; exit with the status of its verdict."""
     run = None
     try:
-        run = write_run(runs, record, artifacts) if runs is not None else None
+        if runs is not None:
+            run = write_run(runs, record, artifacts)
         if report is not None:
             write_whole(report, record.to_json())
     except InfrastructureError as error:
@@ -287,11 +288,11 @@ def report_command(
     """Write the report of each run: one HTML file that needs no network and no script."""
     if out is not None and len(runs) > 1:
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
-    failures = []
-    others = [run for run in runs if len(runs) > 1 and run.is_dir() and not (run / RECORD_FILE).is_file()]
-    if others and others != runs:
+    others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
+    if 0 < len(others) < len(runs):
         typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
         runs = [run for run in runs if run not in others]
+    failures = []
     for run in runs:
         try:
             write_report(run, data, edition, out or run / "report" / f"{edition.value}.html")

@@ -209,22 +209,18 @@ def top_level_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def missing_function(solution: Cell) -> list[str]:
-    """Say so, in a sentence, where nothing in the solution cell has the name of the function that is called."""
-    tree = parse(solution.source)
-    if tree is None or FUNCTION_NAME in bound_names(tree):
+def missing_function(tree: ast.Module) -> list[str]:
+    """Say so, in a sentence, where nothing in the solution has the name of the function that is called."""
+    if FUNCTION_NAME in bound_names(tree):
         return []
     return [f"the solution cell defines no {FUNCTION_NAME}, the function that is called for every batch"]
 
 
-def names_from_ignored_cells(cells: list[Cell], solution: Cell) -> list[str]:
+def names_from_ignored_cells(tree: ast.Module, others: list[Cell]) -> list[str]:
     """Say, one sentence each, which names the solution takes from a cell that the grader does not run.
 
     A hint, so it has bounds: of long notebooks the beginning is examined, of many names the first are told.
     """
-    tree = parse(solution.source)
-    if tree is None:
-        return []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     used = {name for name in used if len(name) <= LONGEST_NAME}
     used -= bound_names(tree) | set(dir(builtins))
@@ -233,8 +229,8 @@ def names_from_ignored_cells(cells: list[Cell], solution: Cell) -> list[str]:
             used -= top_level_names(ast.parse(starter.source))
     sentences: list[str] = []
     room = EXAMINED_CHARACTERS
-    for cell in cells:
-        if cell.kind != "code" or cell is solution:
+    for cell in others:
+        if cell.kind != "code":
             continue
         room -= len(cell.source)
         if room < 0 or not used:
@@ -259,9 +255,9 @@ def read_submission(raw: bytes) -> Submission:
     """
     cells = read_cells(raw)
     solution = lift(cells)
-    notices = (
-        *changed_locked_cells(cells),
-        *missing_function(solution),
-        *names_from_ignored_cells(cells, solution),
-    )
-    return Submission(raw, solution.source, notices)
+    notices = changed_locked_cells(cells)
+    tree = parse(solution.source)
+    if tree is not None:
+        others = [cell for cell in cells if cell is not solution]
+        notices += [*missing_function(tree), *names_from_ignored_cells(tree, others)]
+    return Submission(raw, solution.source, tuple(notices))

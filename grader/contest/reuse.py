@@ -10,6 +10,7 @@ A grading is derived when the store has one of the same solution under the same 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,8 +102,13 @@ class Reuse:
         Raises:
             InfrastructureError: there is neither.
         """
-        runs = [self._runs / grading.run / SUBMISSION_FILE for grading in self._store.gradings(submission)]
-        for path in (submission.path, *runs):
+
+        def places() -> Iterator[Path]:
+            yield submission.path
+            for grading in self._store.gradings(submission):
+                yield self._runs / grading.run / SUBMISSION_FILE
+
+        for path in places():
             try:
                 raw = notebook_bytes(path)
             except InfrastructureError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 homes = {Path("/root"), Path("/home"), Path("/etc"), Path("/var"), Path("/srv"), Path("/mnt"), Path("/proc/1/root/root")}
 for line in Path("/proc/self/mountinfo").read_text().splitlines():
-    homes |= {Path(*Path(word).parts[:3]) for word in line.split() if word.startswith(("/home/", "/root/"))}
+    homes |= {Path(*Path(word).parts[:3]) for word in line.split() if Path(word).parts[1:2] in (("home",), ("root",))}
 system = ("alternatives", "fonts", "ld.so", "localtime", "mime.types")
 for place in homes:
     for folder, _, files in os.walk(place):

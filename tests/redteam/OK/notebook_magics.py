@@ -2,7 +2,7 @@
 # STOPPED BY: they run in the sandbox like all other code of its own
 %env HOME=/root
 %cd /tmp
-!cat /etc/passwd /root/* /proc/1/environ; ls -la / /proc/1/root; mount; echo reached > /tmp/redteam-planted
+!cd / && cat etc/passwd root/* proc/1/environ; ls -la / /proc/1/root; mount; echo reached > /tmp/redteam-planted
 found = !find / -name "train_truth.csv" -o -name "test_a" 2> /dev/null
 if found:
     raise RuntimeError(f"REACHED {found}")
