@@ -33,7 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from competition.pool import FASHION_FILE
-from grader.results import spread
+from grader.validation.results import spread
 from reference_solutions.uncertainty_sampling import ActiveLearner, entropy, least_confidence, margin, random_control
 
 SEEDS = range(5)

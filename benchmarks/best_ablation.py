@@ -22,8 +22,9 @@ from pathlib import Path
 
 from competition.profiles import PROFILES
 from competition.task.constants import SEED
-from grader.results import spread
-from grader.validation import BANDS_FILE, PRACTICE_FOLDER, REFERENCES_FOLDER, practice_data
+from grader.validation.bands import BANDS_FILE, REFERENCES_FOLDER
+from grader.validation.references import PRACTICE_FOLDER, practice_data
+from grader.validation.results import spread
 from grader.verdicts import InfrastructureError
 
 WHOLE = "best"

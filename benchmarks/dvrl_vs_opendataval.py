@@ -40,7 +40,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import FunctionTransformer
 
 from competition.pool.make_pool import DEFAULT_FOLDER, read_part
-from grader.results import spread
+from grader.validation.results import spread
 from reference_solutions.dvrl_filter import DVRL
 
 RESULTS = Path(__file__).with_name("results") / "dvrl_vs_opendataval.json"

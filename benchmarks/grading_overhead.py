@@ -18,13 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
+from competition.splits import open_split
 from competition.task.constants import NUM_EPOCHS, SEED
 from competition.task.data import load_data
 from competition.task.reproducibility import seed_everything
 from competition.task.training import train_two_models
-from grader.trainer import evaluate
+from grader.grading import evaluate
 
 CELL = Path("reference_solutions/co_teaching.py")
 

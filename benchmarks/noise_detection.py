@@ -35,14 +35,12 @@ from sklearn.pipeline import make_pipeline
 
 from competition.profiles import PROFILES
 from competition.task.data import make_loader
-from grader.grading import Settings, Splits, open_training_splits
-from grader.oracle import read_truth
-from grader.record import read_record, unpack_selections
-from grader.results import spread
-from grader.selection_quality import selection_quality
-from grader.trainer import find_data
-from grader.validation import ORACLE, find_references, practice_data, prepare
-from grader.valuation import corrupted_sample_discovery, detection
+from grader.analysis import corrupted_sample_discovery, read_truth, selection_quality
+from grader.analysis.valuation import detection
+from grader.grading import Settings, Splits, find_data, open_training_splits, read_record, unpack_selections
+from grader.validation.bands import ORACLE, find_references
+from grader.validation.references import practice_data, prepare
+from grader.validation.results import spread
 from grader.verdicts import InfrastructureError
 from reference_solutions import best, datarater_filter, dvrl_filter
 

@@ -14,7 +14,6 @@ import csv
 import hashlib
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,23 +26,26 @@ from PIL import Image
 from tqdm import tqdm
 
 from competition.errors import DataError, SourceError
-from competition.manifest import MANIFEST_FILE, PRIVATE_SPLITS, PUBLIC_SPLITS, split_sha256
+from competition.manifest import (
+    MANIFEST_FILE,
+    PRIVATE_SPLITS,
+    PUBLIC_SPLITS,
+    REDRAW_PREFIX,
+    TRUTH_COLUMNS,
+    is_training_draw,
+    truth_file,
+)
 from competition.noise import NoiseRates, noisy_labels
 from competition.notebook import NOTEBOOK_FILE, starter_text
 from competition.pool import Pool
 from competition.profiles import CLEAN_PRIOR, Profile
+from competition.scratch import scratch_folder
+from competition.splits import split_sha256
 from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
 from competition.task.data import TaskDataset
 
-REDRAW_PREFIX = "redraw-"
 LABEL_COLUMNS = ("file", "label")
-TRUTH_COLUMNS = ("file", "clean_label", "noisy_label")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-
-
-def truth_file(train: str = "train") -> str:
-    """Return the name of the private file with the clean labels of a training draw, "train" or "redraw-1"."""
-    return f"{train}_truth.csv"
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,6 @@ def redraw_train(pool: Pool, splits: dict[str, Split], noise: NoiseRates, seed: 
     return streams.make_split(pool, np.concatenate(rows), noise)
 
 
-def is_training_draw(split: str) -> bool:
-    """Say whether a split is trained on: ``train`` itself, or a redraw of it."""
-    return split == "train" or split.startswith(REDRAW_PREFIX)
-
-
 def check_leaks(pool: Pool, splits: dict[str, Split]) -> None:
     """Refuse a build in which one image's pixels stand in two splits; the training draws may share images.
 
@@ -219,8 +216,8 @@ def build_data(
     splits = drawn | again
     check_leaks(pool, splits)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        root = Path(scratch) / "data"
+    with scratch_folder("data", out.parent) as scratch:
+        root = scratch / "data"
         public, private = root / "public", root / "private"
         entries = {
             name: write_split(pool, split, (public if name in PUBLIC_SPLITS else private) / name)

@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from competition.build import build_data
 from competition.errors import CellError, CompetitionError
 from competition.notebook import (
     NOTEBOOK_FILE,
@@ -24,8 +23,7 @@ from competition.notebook import (
     notebook_text,
     source_text,
 )
-from competition.pool import fashion_pool, folder_pool
-from competition.profiles import NOISE, PROFILES
+from competition.profiles import NOISE, PROFILES, ProfileName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 USAGE_ERROR = 2
@@ -37,14 +35,6 @@ class Source(StrEnum):
 
     FASHION = "fashion"
     FOLDER = "folder"
-
-
-class ProfileName(StrEnum):
-    """The sizes of a build; see `competition.profiles`."""
-
-    FULL = "full"
-    MINI = "mini"
-    DEBUG = "debug"
 
 
 @contextmanager
@@ -90,6 +80,9 @@ def build_data_command(
         typer.echo(
             f"warning: --seed {seed} is for practice and CI: whoever knows it can rebuild the secret answers", err=True
         )
+    from competition.build import build_data  # torch loads slowly, and a usage error needs none
+    from competition.pool import fashion_pool, folder_pool
+
     with errors_to_status():
         pool = folder_pool(images, labels, size) if images and labels else fashion_pool()
         if pool.difficulty is None:

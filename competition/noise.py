@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ def flip_probabilities(
     Raises:
         ValueError: a mean rate plus or minus its spread leaves [0, 1].
     """
+    from scipy.stats import rankdata  # loads slowly, and whoever only names rates needs none of it
+
     probabilities = np.empty(len(clean))
     for label, mean, spread in ((0, rates.flip_0_to_1, rates.spread_0), (1, rates.flip_1_to_0, rates.spread_1)):
         if not 0 <= mean - spread <= mean + spread <= 1:

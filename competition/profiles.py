@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from competition.noise import NoiseRates
 
@@ -39,3 +40,11 @@ PROFILES = {
         Profile("debug", 256, 128, 128, 128),
     )
 }
+
+
+class ProfileName(StrEnum):
+    """The profiles as the command line knows them."""
+
+    FULL = "full"
+    MINI = "mini"
+    DEBUG = "debug"

@@ -1,17 +1,20 @@
-"""What several commands of ``grader`` share: options, exit statuses, the choice of a device."""
+"""What several commands of ``grader`` share: options, exit statuses, the choice of a device, wide tables."""
 
 from __future__ import annotations
 
+import ctypes
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from grader.sandbox import Backend
 
 PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
+TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
 class Split(StrEnum):
@@ -56,8 +59,25 @@ def fail(message: str) -> typer.Exit:
     return typer.Exit(OURS)
 
 
+def cuda_is_available() -> bool:
+    """Say whether torch can use a GPU; where NVIDIA's driver is not installed, without loading torch to ask it."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def chosen_device(device: Device) -> str:
     """Return "cpu" or "cuda", or exit where the wanted device is not here."""
-    if device is Device.CUDA and not torch.cuda.is_available():
+    available = device is not Device.CPU and cuda_is_available()
+    if device is Device.CUDA and not available:
         raise fail("no CUDA device is available here: use --device cpu")
-    return "cuda" if device is not Device.CPU and torch.cuda.is_available() else "cpu"
+    return "cuda" if available else "cpu"
+
+
+def print_wide(table: Table) -> None:
+    """Print a table of many columns."""
+    Console(width=max(Console().width, TABLE_WIDTH)).print(table)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from grader.limits import Limits, Watchdog
-from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, gateway_folder, run_notebook
+from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, Limits, Watchdog, gateway_folder, run_notebook
 from grader.verdicts import ParticipantFault
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
-from competition.task.metric import performance
+from competition.task.points import performance
 from grader.contest.policy import Candidate
 from grader.contest.store import Entry, Key, Kind, Received
-from grader.record import Record
+from grader.grading import Record
 from grader.verdicts import Verdict
 
 VERSIONS = {"torch": "2.9"}

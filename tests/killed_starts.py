@@ -13,8 +13,7 @@ import time
 
 import psutil
 
-from grader.limits import Limits
-from grader.sandbox import INPUT_NOTEBOOK, Backend, gateway_folder, run_notebook
+from grader.sandbox import INPUT_NOTEBOOK, Backend, Limits, gateway_folder, run_notebook
 from grader.sandbox.reaper import PR_SET_CHILD_SUBREAPER
 from tests.confined import Script
 

@@ -17,18 +17,16 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import grader.contest.cli
-from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
+from competition.splits import open_split
 from grader.cli import app
 from grader.contest.batch import Event, Step, make_jobs
 from grader.contest.entries import read_entries
 from grader.contest.progress import BatchView
 from grader.contest.store import Kind, Origin, Store
 from grader.contest.workers import Outcome
-from grader.grading import Settings, draft_record
-from grader.record import load_models, read_record
+from grader.grading import Settings, draft_record, evaluate, load_models, read_record
 from grader.submission import lift, read_cells
-from grader.trainer import evaluate
 from grader.verdicts import ParticipantFault, Verdict
 from tests.conftest import ALL_SAMPLES
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from benchmarks.best_ablation import VARIANTS, WHOLE, edited
 from competition.task.constants import NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
-from grader.oracle import read_truth
+from grader.analysis import read_truth
 from tests.conftest import REPOSITORY
 
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from grader.cli import app
-from grader.limits import MIB, TASKS_PER_PROCESS, Limits
-from grader.sandbox import Job, container
+from grader.sandbox import Job, Limits, container
+from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
 from grader.verdicts import InfrastructureError
 from tests.conftest import ALL_SAMPLES
 

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from competition.build import build_data, check_leaks, draw_splits, redraw_train
 from competition.cli import app
 from competition.errors import DataError, SourceError
-from competition.manifest import open_split, read_manifest
+from competition.manifest import read_manifest
 from competition.noise import NoiseRates, flip_probabilities, noisy_labels
 from competition.pool import fashion_pool, folder_pool, read_grey
 from competition.profiles import NOISE, PROFILES, Profile
+from competition.splits import open_split
 from competition.task.data import load_data
 
 TINY = Profile("tiny", 32, 16, 16, 16)

@@ -17,12 +17,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-import grader.grading
-from grader.grading import ATTEMPTS
-from grader.record import read_record
+import grader.grading.trainer
+import grader.grading.training
+from grader.grading import read_record
+from grader.grading.training import ATTEMPTS
+from grader.safe_io import write_whole
 from grader.sandbox import bubblewrap
 from grader.verdicts import Verdict
-from grader.whole_file import write_whole
 from tests.confined import run_confined
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
@@ -125,14 +126,14 @@ def test_training_data_that_vanishes_is_our_fault(grade, data, tmp_path, monkeyp
     """The notebook fails when it cannot read its images, but the verdict is ours; with the data back, it is graded."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
-    open_splits = grader.grading.open_training_splits
+    open_splits = grader.grading.trainer.open_training_splits
 
     def open_and_lose(*given):
         splits = open_splits(*given)
         shutil.rmtree(copy / "public" / "train")
         return splits
 
-    monkeypatch.setattr(grader.grading, "open_training_splits", open_and_lose)
+    monkeypatch.setattr(grader.grading.trainer, "open_training_splits", open_and_lose)
     lost = grade(ALL_SAMPLES, folder=copy)
     assert (lost.status, lost.record["verdict"], lost.record["points"]) == (3, "InfrastructureError", None)
     assert "train" in lost.record["message"]
@@ -146,14 +147,14 @@ def test_a_test_set_that_vanishes_is_our_fault(grade, data, tmp_path, monkeypatc
     """Data that is gone when the models are to be scored is our fault too."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
-    train = grader.grading.train_two_models
+    train = grader.grading.training.train_two_models
 
     def train_and_lose(*given, **named):
         result = train(*given, **named)
         shutil.rmtree(copy / "private")
         return result
 
-    monkeypatch.setattr(grader.grading, "train_two_models", train_and_lose)
+    monkeypatch.setattr(grader.grading.training, "train_two_models", train_and_lose)
     lost = grade(ALL_SAMPLES, folder=copy)
     assert (lost.status, lost.record["verdict"], lost.record["points"]) == (3, "InfrastructureError", None)
     assert "test_a" in lost.record["message"]
@@ -218,10 +219,10 @@ def test_a_grader_killed_while_it_writes_leaves_no_run(tmp_path):
     """Killed in the middle of writing, it leaves nothing that looks like a run, and the next one writes as ever."""
     code = """
         import os
-        import grader.record
-        save = grader.record.np.savez_compressed
+        import grader.grading.artifacts
+        save = grader.grading.artifacts.np.savez_compressed
         if len(sys.argv) > 2:
-            grader.record.np.savez_compressed = lambda *given, **named: os.kill(os.getpid(), 9)
+            grader.grading.artifacts.np.savez_compressed = lambda *given, **named: os.kill(os.getpid(), 9)
         print(write_run(runs, record, artifacts).name)
     """
     killed = subprocess.run(python(code, tmp_path, "killed"), cwd=REPOSITORY, capture_output=True, check=False)

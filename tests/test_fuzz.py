@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from competition.notebook import SOLUTION_MARKER, build_notebook, graft, notebook_text
 from competition.task.serving import FRAME_HEADER
-from grader.gateway import ChannelEnded, Gateway
-from grader.grading import early_end, error_in_notebook
-from grader.plain_text import MAX_MESSAGE, plain_message
+from grader.grading.gateway import ChannelEnded, Gateway
+from grader.grading.training import early_end, error_in_notebook
+from grader.safe_io import MAX_MESSAGE, plain_message
 from grader.submission import read_submission
 from grader.verdicts import ParticipantFault, Verdict
 

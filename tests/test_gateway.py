@@ -7,9 +7,9 @@ import time
 import pytest
 import torch
 
-import grader.grading
+import grader.grading.training
 from competition.task.serving import FAULT_PRESENTATION, FAULT_RAISED, FRAME_HEADER
-from grader.gateway import ChannelEnded, Gateway
+from grader.grading.gateway import ChannelEnded, Gateway
 from grader.verdicts import ParticipantFault, Verdict
 
 TARGETS = torch.tensor([0, 1, 1, 0])
@@ -129,7 +129,7 @@ def test_the_frames_are_the_same_whatever_is_scored(grade, monkeypatch):
             sent[-1] += data
             super()._send(data)
 
-    monkeypatch.setattr(grader.grading, "Gateway", Watched)
+    monkeypatch.setattr(grader.grading.training, "Gateway", Watched)
     cell = "def your_select_indices(t, l):\n    return [[i for i in range(len(t)) if l[0][i] < 0.7]] * 2\n"
     digests = []
     for split in ("val", "test_a", "test_b"):

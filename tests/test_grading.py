@@ -20,15 +20,15 @@ from nbformat.v4 import new_code_cell
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-import grader.cli
-import grader.grading
-import grader.sandbox
-from competition.manifest import open_split
+import grader.grading.cli
+import grader.grading.settings
+import grader.grading.training
 from competition.notebook import SOLUTION_MARKER, graft, notebook_text
+from competition.splits import open_split
 from grader.cli import app
-from grader.limits import default_limits
-from grader.record import load_models, read_record, unpack_losses, unpack_selections
-from grader.trainer import evaluate
+from grader.grading import evaluate, load_models, read_record, unpack_losses, unpack_selections
+from grader.sandbox import default_limits
+from grader.sandbox.running import CAPTURED_BYTES
 from tests.conftest import ALL_SAMPLES
 
 FUNCTION = "def your_select_indices(targets, losses):\n    "
@@ -114,7 +114,7 @@ def test_another_seed_gives_another_training(grade):
 
 def test_data_is_opened_by_a_thread_that_has_ended(grade, monkeypatch):
     """Two threads with OpenMP teams make every parallel loop of a training sleep instead of spin: twice the time."""
-    train_two_models = grader.grading.train_two_models
+    train_two_models = grader.grading.training.train_two_models
 
     def alone(*arguments, **options):
         deadline = time.monotonic() + 10
@@ -123,7 +123,7 @@ def test_data_is_opened_by_a_thread_that_has_ended(grade, monkeypatch):
             time.sleep(0.01)
         return train_two_models(*arguments, **options)
 
-    monkeypatch.setattr(grader.grading, "train_two_models", alone)
+    monkeypatch.setattr(grader.grading.training, "train_two_models", alone)
     assert grade(ALL_SAMPLES).record["verdict"] == "OK"
 
 
@@ -184,7 +184,7 @@ def test_what_the_notebook_does_afterwards_does_not_matter(grade):
 def test_too_much_memory_is_its_own_verdict(grade, monkeypatch):
     """A notebook over the memory limit is stopped with MemoryLimitExceeded."""
     monkeypatch.setattr(
-        grader.grading, "default_limits", lambda *given: replace(default_limits(*given), memory_bytes=2 << 30)
+        grader.grading.settings, "default_limits", lambda *given: replace(default_limits(*given), memory_bytes=2 << 30)
     )
     graded = grade("import time\nimport numpy as np\nhoard = np.ones((4 << 30) // 8)\ntime.sleep(60)\n" + ALL_SAMPLES)
     assert (graded.status, graded.record["verdict"]) == (1, "MemoryLimitExceeded")
@@ -213,7 +213,7 @@ def test_a_flood_of_output_is_cut_not_punished(grade):
     graded = grade(cell)
     assert graded.record["verdict"] == "OK"
     output = (graded.run / "output.txt").read_text()
-    assert len(output) < grader.sandbox.CAPTURED_BYTES + 100
+    assert len(output) < CAPTURED_BYTES + 100
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_check_says_what_the_grader_will_say(grade, data, tmp_path, monkeypatch)
     graded = grade(notebook_text(notebook).encode(), command="check")
     assert (graded.status, graded.record["verdict"], graded.record["split"]) == (1, "RuntimeError", "val")
     assert "'everything', which is defined in cell 1" in graded.printed
-    monkeypatch.setattr(grader.cli, "bwrap_problem", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr(grader.grading.cli, "bwrap_problem", lambda: "bubblewrap is not installed")
     beside = tmp_path / "handed out"
     shutil.copytree(data / "public", beside)
     (beside / "manifest.json").unlink()
@@ -339,7 +339,7 @@ def test_a_stopped_command_says_what_is_kept(command, data, tmp_path, monkeypatc
     def stop(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grader.cli, "grade", stop)
+    monkeypatch.setattr(grader.grading, "grade", stop)
     notebook = tmp_path / "mine.ipynb"
     notebook.write_text("no notebook")
     result = CliRunner().invoke(app, [command, str(notebook), "--data", str(data)])

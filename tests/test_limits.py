@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
-from grader.limits import MIB, TASKS_PER_PROCESS, Limits, default_limits
-from grader.sandbox import bubblewrap
+from grader.sandbox import Limits, bubblewrap, default_limits
+from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
+from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
 from grader.verdicts import Verdict
 from tests.confined import run_confined
 
@@ -147,7 +147,7 @@ def test_no_control_group_is_left(tmp_path, control_group):
     before = set(groups_below(os.getpid()))
     run_confined(LITTLE, tmp_path)
     assert set(groups_below(os.getpid())) == before
-    command = "import os\nfrom grader.cgroup import make_group\nfrom grader.limits import Limits\n"
+    command = "import os\nfrom grader.sandbox.cgroup import make_group\nfrom grader.sandbox import Limits\n"
     command += "make_group(Limits(1.0)); print(os.getpid(), flush=True); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
     dead = int(killed.stdout)

@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 from competition.profiles import CLEAN_PRIOR, PROFILES
-from grader.limits import CPU_SECONDS, GPU_SECONDS, MIB, default_limits
-from grader.results import TABLE_COLUMNS
-from grader.sandbox import CAPTURED_BYTES
+from grader.sandbox import default_limits
+from grader.sandbox.limits import CPU_SECONDS, GPU_SECONDS, MIB
+from grader.sandbox.running import CAPTURED_BYTES
+from grader.validation.results import TABLE_COLUMNS
 from grader.verdicts import Verdict
 
 REPOSITORY = Path(__file__).parents[1]

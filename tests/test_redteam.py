@@ -23,19 +23,18 @@ import psutil
 import pytest
 import torch
 
-import grader.grading
+import grader.grading.settings
 import grader.sandbox.bubblewrap
-from competition.manifest import open_split
 from competition.notebook import MAX_CELL_BYTES, graft, notebook_text
+from competition.splits import open_split
 from competition.task.data import make_loader
-from competition.task.metric import performance
+from competition.task.points import performance
 from competition.task.training import train_two_models
-from grader.limits import default_limits
-from grader.oracle import read_truth
-from grader.plain_text import MAX_MESSAGE
-from grader.record import load_models, unpack_selections
-from grader.sandbox import CAPTURED_BYTES, INPUT_NOTEBOOK, Backend, Job, gateway_folder, run_notebook
-from grader.trainer import evaluate
+from grader.analysis import read_truth
+from grader.grading import evaluate, load_models, unpack_selections
+from grader.safe_io import MAX_MESSAGE
+from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, default_limits, gateway_folder, run_notebook
+from grader.sandbox.running import CAPTURED_BYTES
 from grader.verdicts import Verdict
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, README_FILE, memorise, read_corpus, with_table
@@ -207,7 +206,7 @@ def test_an_attack_gets_its_verdict_and_nothing_else(attack, grade, spotless, mo
     """The verdict is the expected one, the score is what the selections earn, no secret is out, and nothing is left."""
     if attack.verdict == Verdict.MEMORY_LIMIT:
         limits = replace(default_limits("cpu"), memory_bytes=SMALL_MEMORY)
-        monkeypatch.setattr(grader.grading, "default_limits", lambda *_: limits)
+        monkeypatch.setattr(grader.grading.settings, "default_limits", lambda *_: limits)
     options = ONE_THREAD + (TIME_LIMIT if attack.verdict == Verdict.TIME_LIMIT else ())
     graded = grade(attack.submission(), *options)
     assert graded.record["verdict"] == attack.verdict, graded.record["message"]

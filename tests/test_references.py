@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 from competition.notebook import graft, notebook_text
 from competition.task.selection import call_select_indices
 from grader.submission import read_submission
-from grader.validation import ORACLE, find_references
+from grader.validation.bands import ORACLE, find_references
 
 FOLDER = REPOSITORY / "reference_solutions"
 NAMES = [name for name in find_references([]) if name != ORACLE]

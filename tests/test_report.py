@@ -16,16 +16,23 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 from typer.testing import CliRunner
 
-from competition.manifest import open_split
 from competition.notebook import SOLUTION_MARKER, graft, notebook_text
+from competition.splits import open_split
 from grader.cli import app
-from grader.grading import Settings, grade
-from grader.notebook_output import MAX_IMAGES, MAX_SIDE, MAX_TEXT, Note, Picture, Text, notebook_output
-from grader.pages import report_page
-from grader.plain_text import plain_message, plain_text
-from grader.record import load_models, read_record, unpack_losses, unpack_selections, write_run
-from grader.report import ADVICE, histogram, make_report
-from grader.trainer import evaluate
+from grader.grading import (
+    Settings,
+    evaluate,
+    grade,
+    load_models,
+    read_record,
+    unpack_losses,
+    unpack_selections,
+    write_run,
+)
+from grader.pages import make_report, report_page
+from grader.pages.gathering import ADVICE, histogram
+from grader.pages.notebook_output import MAX_IMAGES, MAX_SIDE, MAX_TEXT, Note, Picture, Text, notebook_output
+from grader.safe_io import plain_message, plain_text
 from grader.verdicts import Verdict
 from tests.browser import DESKTOP, PHONE, brightness, chromium, overflow, visitor
 from tests.conftest import ALL_SAMPLES

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import sag_stream
 from competition.task.selection import normalise_selection
-from grader.oracle import read_truth
+from grader.analysis import read_truth
 from reference_solutions.sag_gate import MODES, detrend, impute, invert, newest_window, query, sag
 
 U = [0.1, 0.2, 0.3, 0.4, 0.5]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import grader.sandbox
-from grader.sandbox import CAPTURED_BYTES
 from grader.sandbox.bubblewrap import hide_kit
 from grader.sandbox.plain import InFolder
+from grader.sandbox.running import CAPTURED_BYTES
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 CANARY = "canary-5f1c"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import rel_entr
 
-from grader.oracle import read_truth
+from grader.analysis import read_truth
 
 SMALL_LOSS = ("co_teaching", "jocor")
 

@@ -5,7 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from grader.contest.store import MAX_FINAL, SCHEMA_VERSION, Kind, Origin, Store
+from grader.contest.schema import SCHEMA_VERSION
+from grader.contest.store import MAX_FINAL, Kind, Origin, Store
 from grader.verdicts import InfrastructureError, Verdict
 from tests.contest import make_entry, make_key, make_record
 

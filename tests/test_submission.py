@@ -6,7 +6,8 @@ import os
 import pytest
 
 from competition.notebook import SOLUTION_MARKER, build_notebook, notebook_text
-from grader.submission import EXAMINED_CHARACTERS, MAX_NOTEBOOK_BYTES, NAMED_AT_MOST, read_file, read_submission
+from grader.submission import MAX_NOTEBOOK_BYTES, read_file, read_submission
+from grader.submission.advice import EXAMINED_CHARACTERS, NAMED_AT_MOST
 from grader.verdicts import ParticipantFault, Verdict
 
 SOLUTION = f"{SOLUTION_MARKER}\ndef your_select_indices(targets, losses):\n    return [[], []]"

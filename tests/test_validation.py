@@ -9,16 +9,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import grader.validation
-from competition.manifest import open_split
+import grader.validation.bands
 from competition.profiles import PRACTICE_SEED
+from competition.splits import open_split
 from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
+from grader.analysis import oracle_select_indices, read_truth
 from grader.cli import app
-from grader.oracle import oracle_select_indices, read_truth
-from grader.record import read_record
-from grader.results import Band, Conditions, Measurement, Result, ResultsFile, markdown_table
-from grader.validation import practice_data, read_bands
+from grader.grading import read_record
+from grader.validation.bands import read_bands
+from grader.validation.references import practice_data
+from grader.validation.results import Band, Conditions, Measurement, Result, ResultsFile, markdown_table
 from grader.verdicts import InfrastructureError
 
 
@@ -96,7 +97,7 @@ def test_an_unknown_name_and_a_missing_folder_are_refused(references, tmp_path, 
     unknown = run("nobody")
     assert unknown.exit_code == 2
     assert "there are nothing, oracle" in unknown.output
-    monkeypatch.setattr(grader.validation, "REFERENCES_FOLDER", tmp_path / "elsewhere")
+    monkeypatch.setattr(grader.validation.bands, "REFERENCES_FOLDER", tmp_path / "elsewhere")
     missing = run()
     assert missing.exit_code == 3
     assert "clone of the repository" in missing.output
@@ -125,7 +126,7 @@ def test_practice_data_of_an_earlier_version_is_refused(references):
 def test_every_committed_reference_has_a_band():
     """The profile that CI validates has a band for each reference and for the oracle."""
     bands = read_bands("mini", "cpu")
-    assert set(bands) == set(grader.validation.find_references([]))
+    assert set(bands) == set(grader.validation.bands.find_references([]))
     assert all(0.4 < band.low < band.high < 1 for band in bands.values())
 
 

@@ -9,22 +9,20 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 from typer.testing import CliRunner
 
-from competition.manifest import open_split
-from grader.analysis import ANALYSIS_FILE
-from grader.cli import app
-from grader.oracle import read_truth
-from grader.selection_quality import selection_quality
-from grader.valuation import (
+from competition.splits import open_split
+from grader.analysis import corrupted_sample_discovery, read_truth, selection_quality
+from grader.analysis.analyzing import ANALYSIS_FILE
+from grader.analysis.valuation import (
     PCALogisticRegression,
     Samples,
     ValuationData,
-    corrupted_sample_discovery,
     detection,
     read_npz_data,
     removal_curve,
     robust_learning,
     two_means_threshold,
 )
+from grader.cli import app
 
 NOISY, CLEAN = np.array([0, 1, 1, 0, 1]), np.array([0, 1, 0, 0, 1])
 

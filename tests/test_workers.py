@@ -10,13 +10,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-import grader.contest.workers
+import grader.grading
 from competition.notebook import graft, notebook_text
 from grader.cli import app
 from grader.contest.store import Store
-from grader.contest.workers import InProcess, RayWorkers, Task
-from grader.grading import Settings
-from grader.record import RECORD_FILE
+from grader.contest.workers import InProcess, RayWorkers, Task, compute
+from grader.grading import RECORD_FILE, Settings
 from grader.verdicts import InfrastructureError, Verdict
 from tests.conftest import ALL_SAMPLES
 
@@ -30,7 +29,7 @@ def test_a_bug_of_the_grader_ends_one_grading_only(data, monkeypatch):
     def broken(raw, settings):
         raise next(answers)
 
-    monkeypatch.setattr(grader.contest.workers, "grade", broken)
+    monkeypatch.setattr(grader.grading, "grade", broken)
     tasks = [Task(number, b"", Settings(data, "test_a")) for number in (7, 8)]
     outcomes = dict(InProcess().outcomes(iter(tasks), 1))
     assert [outcomes[number].record.verdict for number in (7, 8)] == [Verdict.INFRASTRUCTURE_ERROR] * 2
@@ -41,10 +40,10 @@ def test_a_bug_of_the_grader_ends_one_grading_only(data, monkeypatch):
 def test_a_notebook_sees_the_numeric_settings_of_who_asked(data, monkeypatch):
     """What a worker's own process has set in between, as Ray does, does not reach a grading."""
     seen = []
-    monkeypatch.setattr(grader.contest.workers, "grade", lambda raw, settings: seen.append(dict(os.environ)) or 1 / 0)
+    monkeypatch.setattr(grader.grading, "grade", lambda raw, settings: seen.append(dict(os.environ)) or 1 / 0)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setenv("MKL_CBWR", "AVX2")
-    grader.contest.workers.compute(b"", Settings(data, "test_a"), {"MKL_CBWR": "COMPATIBLE"})
+    compute(b"", Settings(data, "test_a"), {"MKL_CBWR": "COMPATIBLE"})
     assert "OMP_NUM_THREADS" not in seen[0]
     assert seen[0]["MKL_CBWR"] == "COMPATIBLE"
 

@@ -1,4 +1,4 @@
-"""From predictions to balanced accuracy, and from balanced accuracy to points."""
+"""From predictions to balanced accuracy."""
 
 from competition.task.data import Batches
 
@@ -20,8 +20,3 @@ def predict_and_evaluate(model: nn.Module, loader: Batches) -> float:
         targets.append(labels)
     model.train(was_training)
     return float(balanced_accuracy_score(torch.cat(targets).numpy(), torch.cat(predictions).numpy()))
-
-
-def performance(bac_mean: float) -> int:
-    """Turn the mean BAC of the two models into points: 0 up to 0.5, 100 from 0.8 on, linear between, rounded."""
-    return round(100 * min(max((bac_mean - 0.5) / 0.3, 0.0), 1.0))

@@ -1,6 +1,5 @@
 """The network that is trained twice."""
 
-from competition.task.batch_norm import BatchNormReLU6
 from competition.task.constants import NUM_CLASSES
 
 # LOCKED CELL [model]: edits here change nothing, the grader runs its own copy of this cell.
@@ -13,7 +12,8 @@ def conv_block(channels_in: int, channels_out: int, *, kernel: int, stride: int 
     """Build a bias-free convolution with BatchNorm and ReLU6 behind it."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
-        BatchNormReLU6(channels_out),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU6(),
     )
 
 

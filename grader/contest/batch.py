@@ -18,8 +18,7 @@ from pathlib import Path
 from grader.contest.reuse import Reuse, grading_key, versions_text
 from grader.contest.store import Key, Origin, Received, Store
 from grader.contest.workers import Outcome, Task, Workers, failed
-from grader.grading import Settings
-from grader.record import Record, write_packed_run
+from grader.grading import Record, Settings, write_packed_run
 from grader.verdicts import InfrastructureError, Verdict
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader import oracle
+from grader import analysis, grading
 from grader.contest.reuse import Reuse, grading_key
 from grader.contest.store import Entry, Kind, Received, Store
-from grader.grading import Settings, draft_record, grade_trusted, open_training_splits
-from grader.record import Record, write_run
+from grader.grading import Record, Settings, draft_record, find_data, write_run
 from grader.sandbox import Backend
-from grader.trainer import data_sha256, find_data
 
 ORACLE = "oracle"
 
 
 def receive_oracle(store: Store) -> Received:
     """Return the oracle's submission, its own source text being what is graded; the store makes it once."""
-    sha256 = hashlib.sha256(inspect.getsource(oracle).encode()).hexdigest()
+    sha256 = analysis.oracle_sha256()
     for submission in store.submissions():
         if submission.kind is Kind.ORACLE and submission.file_sha256 == sha256:
             return submission
@@ -44,16 +40,16 @@ def grade_oracle(
     for seed in seeds:
         seeded = replace(trusted, seed=seed)
         key = grading_key(seeded, submission.code)
-        grading = store.finished(submission, key) or reuse.derive(submission, key)
-        if grading is None:
+        kept = store.finished(submission, key) or reuse.derive(submission, key)
+        if kept is None:
             folder = find_data(seeded.data)
-            splits = open_training_splits(folder, seeded.train)
-            clean = oracle.read_truth(folder.folder_of("test_a"), splits["train"].dataset, seeded.train)
+            splits = grading.open_training_splits(folder, seeded.train)
+            clean = analysis.read_truth(folder.folder_of("test_a"), splits["train"].dataset, seeded.train)
             draft = replace(
-                draft_record(seeded), solution_sha256=submission.file_sha256, data_sha256=data_sha256(splits)
+                draft_record(seeded), solution_sha256=submission.file_sha256, data_sha256=grading.data_sha256(splits)
             )
-            select_indices = oracle.oracle_select_indices(clean)
-            record, artifacts = grade_trusted(select_indices, draft, folder, splits, seeded)
+            select_indices = analysis.oracle_select_indices(clean)
+            record, artifacts = grading.grade_trusted(select_indices, draft, folder, splits, seeded)
             run = write_run(runs, record, artifacts)
-            grading = store.add(submission, key, record, run.name)
-        tell(seed, grading.record)
+            kept = store.add(submission, key, record, run.name)
+        tell(seed, kept.record)

@@ -1,11 +1,10 @@
-"""The commands of a contest: ``grader batch``, ``history``, ``leaderboard``, ``similar``."""
+"""The commands of a contest: ``grader batch``, ``history``, ``similar``."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -19,16 +18,24 @@ from rich.text import Text
 from competition.notebook import build_notebook
 from competition.task.constants import NUM_THREADS, SEED
 from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
+from grader.contest.boards import Rules
 from grader.contest.bound import grade_oracle
 from grader.contest.entries import read_entries
-from grader.contest.leaderboard import Board, Rules, make_board
+from grader.contest.options import (
+    LimitOption,
+    PolicyOption,
+    PublicSeedOption,
+    SeedsOption,
+    StoreOption,
+    board_of,
+)
 from grader.contest.policy import NOT_GRADED, Policy
-from grader.contest.progress import BatchView, shown_name
+from grader.contest.progress import BatchView
 from grader.contest.reuse import Reuse
-from grader.contest.standings import Standing, Standings, standings_csv
-from grader.contest.store import Entry, Kind, Store
+from grader.contest.similarity import read_solutions, similar_solutions
+from grader.contest.store import Entry, Kind, Store, open_existing
 from grader.contest.workers import InProcess, RayWorkers, Workers
-from grader.grading import Settings
+from grader.grading import Record, Settings
 from grader.options import (
     INTERRUPTED,
     DataOption,
@@ -44,30 +51,11 @@ from grader.options import (
     TrainOption,
     chosen_device,
     fail,
+    print_wide,
 )
-from grader.record import Record
+from grader.safe_io import plain_name
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.verdicts import InfrastructureError, Verdict
-
-TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines
-
-
-class BoardSplit(StrEnum):
-    """Which leaderboard."""
-
-    TEST_A = "test_a"
-    TEST_B = "test_b"
-
-
-StoreOption = Annotated[Path, typer.Option(metavar="FILE", help="The contest's SQLite file.")]
-SeedsOption = Annotated[int, typer.Option(min=1, metavar="K", help="So many training seeds, from --seed on.")]
-PolicyOption = Annotated[Policy, typer.Option(help="Which submission of a participant counts on the public board.")]
-PublicSeedOption = Annotated[
-    int, typer.Option(min=0, metavar="K", help="The seed of the public board, from which the finalists are taken.")
-]
-LimitOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only the first N submissions of each UTC day count.")
-]
 
 
 def batch_command(
@@ -179,14 +167,6 @@ def entries_in(source: Path, kind: Kind) -> list[Entry]:
         raise typer.BadParameter(str(error)) from None
 
 
-def board_of(store: Store, runs: Path, split: str, rules: Rules, title: str) -> Board:
-    """Make a board; options that fit no public board are a usage error."""
-    try:
-        return make_board(store, runs, split, rules, title)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 def grade_jobs(
     jobs: list[Job],
     store: Store,
@@ -252,7 +232,7 @@ def history_command(
     table = Table("submitted", "file", "final", "split", "trained on", "verdict", "points", "BAC", "run", box=SIMPLE)
     for submission in own:
         chosen = "chosen" if submission.final else ""
-        place = (submission.submitted_at, Text(shown_name(submission.path.name)), chosen)
+        place = (submission.submitted_at, Text(plain_name(submission.path.name)), chosen)
         if not gradings[submission]:
             table.add_row(*place, "", "", NOT_GRADED, "", "", "")
         for grading in gradings[submission]:
@@ -267,54 +247,7 @@ def history_command(
                 grading.run,
             )
             place = ("", Text(""), "")
-    console = Console()
-    Console(width=max(console.width, TABLE_WIDTH)).print(table)
-
-
-def leaderboard_command(
-    split: Annotated[BoardSplit, typer.Option(help="test_a is the public board, test_b the final ranking.")],
-    policy: PolicyOption = Policy.BEST,
-    daily_limit: LimitOption = None,
-    seed: SeedOption = SEED,
-    seeds: SeedsOption = 1,
-    public_seed: PublicSeedOption = SEED,
-    train: TrainOption = "train",
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as CSV, figures unrounded.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as one HTML page.")] = None,
-    title: Annotated[
-        str, typer.Option(metavar="TEXT", help="What stands above the board.")
-    ] = "Learning from noisy labels",
-    data: DataOption = Path("data"),
-    store: StoreOption = Path("contest.sqlite"),
-    runs: RunsOption = Path("runs"),
-) -> None:
-    """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
-    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
-    try:
-        with open_existing(store) as opened:
-            board = board_of(opened, runs, split.value, rules, title)
-        if csv is not None:
-            csv.write_text(standings_csv(board.standings), encoding="utf-8")
-        if html is not None:
-            from grader.pages import leaderboard_page  # templates load slowly, and few commands need them
-
-            html.write_text(leaderboard_page(board.standings), encoding="utf-8")
-    except InfrastructureError as error:
-        raise fail(error.message) from None
-    except OSError as error:
-        raise fail(f"the board cannot be written: {error}") from None
-    console = Console()
-    Console(width=max(console.width, TABLE_WIDTH)).print(board_table(board.standings))
-    for notice in board.notices:
-        typer.echo(f"notice: {notice}", err=True)
-    if board.missing:
-        names = sorted({shown_name(submission.participant) for submission in board.missing})
-        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        typer.echo(
-            f"notice: not graded for this board, in number {len(board.missing)}: {few}; "
-            "'grader batch --missing' with the same options does it",
-            err=True,
-        )
+    print_wide(table)
 
 
 def similar_command(
@@ -325,8 +258,6 @@ def similar_command(
     store: StoreOption = Path("contest.sqlite"),
 ) -> None:
     """List pairs of solution cells that are alike, apart from names, comments and layout."""
-    from grader.contest.similarity import read_solutions, similar_solutions  # few commands need it
-
     owners: dict[str, str] = {}
     try:
         if store.is_file():
@@ -340,59 +271,13 @@ def similar_command(
     pairs, incomparable = similar_solutions(solutions, [starter], threshold)
     table = Table("similarity", "shared", "first", "run", "second", "run", box=SIMPLE)
     for first, second, pair in pairs:
-        names_and_runs = [Text(shown_name(text)) for text in (first.owner, first.run, second.owner, second.run)]
+        names_and_runs = [Text(plain_name(text)) for text in (first.owner, first.run, second.owner, second.run)]
         table.add_row(f"{pair.similarity:.2f}", str(pair.shared), *names_and_runs)
-    console = Console()
-    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    print_wide(table)
     typer.echo(
         f"{len(solutions)} solutions, {len(pairs)} pairs with a similarity of {threshold:g} or more. Read both cells "
         "before you judge: short cells and published methods look alike by themselves."
     )
     if incomparable:
-        few = ", ".join(sorted({shown_name(solution.owner) for solution in incomparable})[:5])
+        few = ", ".join(sorted({plain_name(solution.owner) for solution in incomparable})[:5])
         typer.echo(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")
-
-
-def open_existing(path: Path) -> Store:
-    """Open a store that is there.
-
-    Raises:
-        InfrastructureError: there is none, or it cannot be used.
-    """
-    if not path.is_file():
-        raise InfrastructureError(f"there is no store {path}: 'grader batch' makes it, --store names another one")
-    return Store(path)
-
-
-def board_table(standings: Standings) -> Table:
-    """Lay a leaderboard out for the terminal."""
-    final = any(row.shift is not None for row in standings.rows)
-    several = any(row.deviation is not None for row in standings.rows)
-    caption = f"{standings.split}, made {standings.made}"
-    if standings.bound is not None:
-        caption += f"; the oracle's bound is a BAC of {standings.bound:.4f}"
-    if any(row.tied for row in standings.rows):
-        caption += "; = tied"
-    if any(row.within_noise for row in standings.rows):
-        caption += "; ~ not told apart from the row above: the difference is below its standard error"
-    columns = ["rank", *(["shift"] if final else []), "participant", "points", "BAC mean", *(["±"] if several else [])]
-    columns += ["model 1", "model 2", "verdict", "submissions", "last"]
-    table = Table(*columns, title=Text(standings.title), caption=caption, box=SIMPLE)
-    for row in standings.rows:
-        table.add_row(*board_cells(row, final, several), style="dim" if row.reference else None)
-    return table
-
-
-def board_cells(row: Standing, final: bool, several: bool) -> list[Text]:
-    """Write one row of the terminal's board."""
-    rank = "" if row.rank is None else f"{row.rank}{'=' * row.tied}{'~' * row.within_noise}"
-    figures = [f"{value:.4f}" for value in (row.bac_mean, *(row.bac or ())) if value is not None] or [""] * 3
-    name = shown_name(row.participant) + (" (reference)" if row.reference else "")
-    cells = ["ref" if row.reference else rank]
-    if final:
-        cells.append("" if row.shift is None else f"{row.shift:+d}" if row.shift else "0")
-    cells += [name, "" if row.points is None else str(row.points), figures[0]]
-    if several:
-        cells.append("" if row.deviation is None else f"{row.deviation:.4f}")
-    cells += [*figures[1:], row.verdict, str(row.submissions), row.last]
-    return [Text(cell) for cell in cells]

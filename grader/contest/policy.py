@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from grader.contest.store import MAX_FINAL, Received
-from grader.record import Record
+from grader.grading import Record
 from grader.verdicts import Verdict
 
 NOT_GRADED = "not graded"

@@ -14,19 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.contest.batch import ENDS, Event, Job, Step
-from grader.plain_text import plain_text
-from grader.record import Record
+from grader.grading import Record
+from grader.safe_io import plain_name, plain_text
 from grader.verdicts import Verdict
 
 SHOWN = 12  # finished gradings that the live table shows, the latest
-NAME_WIDTH = 40  # characters
 SPEED_SECONDS = 24 * 3600.0  # the remaining time is estimated from the whole batch so far
-
-
-def shown_name(name: str) -> str:
-    """Make a participant's name harmless to print, and short enough for a line."""
-    text = " ".join(plain_text(name).split())
-    return text if len(text) <= NAME_WIDTH else text[: NAME_WIDTH - 1] + "…"
 
 
 def shown_result(record: Record) -> Text:
@@ -95,8 +88,8 @@ class BatchView:
 
     def _line(self, event: Event, record: Record) -> Text:
         count = f"[{self._done}/{self._total}] " if self._total and event.step in ENDS else ""
-        name = shown_name(event.job.submission.participant)
-        line = Text(f"{count}{name} {shown_name(event.job.submission.path.name)}, seed {event.job.key.seed}: ")
+        name = plain_name(event.job.submission.participant)
+        line = Text(f"{count}{name} {plain_name(event.job.submission.path.name)}, seed {event.job.key.seed}: ")
         line.append_text(shown_result(record))
         line.append(f", {record.seconds:.1f} s" if event.step is Step.GRADED else f", {event.step.value}")
         if record.verdict is Verdict.INFRASTRUCTURE_ERROR:
@@ -108,8 +101,8 @@ class BatchView:
         for event, record in self._finished:
             submission = event.job.submission
             table.add_row(
-                Text(shown_name(submission.participant)),
-                Text(shown_name(submission.path.name)),
+                Text(plain_name(submission.participant)),
+                Text(plain_name(submission.path.name)),
                 str(event.job.key.seed),
                 shown_result(record),
                 f"{record.seconds:.0f}",
@@ -117,8 +110,8 @@ class BatchView:
             )
         for job, started in self._running.values():
             table.add_row(
-                Text(shown_name(job.submission.participant)),
-                Text(shown_name(job.submission.path.name)),
+                Text(plain_name(job.submission.participant)),
+                Text(plain_name(job.submission.path.name)),
                 str(job.key.seed),
                 "",
                 f"{time.monotonic() - started:.0f}",

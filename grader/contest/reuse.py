@@ -14,31 +14,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from competition.errors import DataError
-from competition.manifest import Split, read_manifest
+from grader import grading
 from grader.contest.entries import identify, notebook_bytes
 from grader.contest.store import Grading, Key, Origin, Received, Store
-from grader.grading import Settings, draft_record, require_splits, scored
-from grader.record import SUBMISSION_FILE, Record, load_models, write_derived_run
+from grader.grading import (
+    SUBMISSION_FILE,
+    Record,
+    Settings,
+    combined_sha256,
+    draft_record,
+    find_data,
+    manifest_sha256,
+    require_splits,
+    write_derived_run,
+)
 from grader.submission import read_submission
-from grader.trainer import DataFolder, combined_sha256, find_data, open_verified
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
-
-
-def manifest_sha256(folder: DataFolder, split: str) -> str:
-    """Return the checksum that the manifest gives for a split, without opening the images.
-
-    Raises:
-        InfrastructureError: the split or its manifest is missing.
-    """
-    try:
-        return str(read_manifest(folder.folder_of(split))["splits"][split]["sha256"])
-    except DataError as error:
-        raise InfrastructureError(str(error)) from None
-    except (KeyError, TypeError):
-        raise InfrastructureError(f"the manifest in {folder.folder_of(split)} does not know {split}") from None
 
 
 def grading_key(settings: Settings, code: str) -> Key:
@@ -85,7 +76,7 @@ class Reuse:
 
     def __init__(self, store: Store, runs: Path, data: Path) -> None:
         self._store, self._runs, self._folder = store, runs, find_data(data)
-        self._opened: dict[str, Split] = {}
+        self._opened: grading.Splits = {}
 
     def derive(self, submission: Received, key: Key) -> Grading | None:
         """Derive the grading of a submission under these conditions and keep it; None where a training is needed.
@@ -94,7 +85,7 @@ class Reuse:
             InfrastructureError: the run cannot be written, or the split is missing or changed.
         """
         derived = (self._derive(submission, key, source) for source in self._store.sources(submission, key))
-        return next((grading for grading in derived if grading is not None), None)
+        return next((found for found in derived if found is not None), None)
 
     def notebook(self, submission: Received) -> bytes | ParticipantFault:
         """Return what was handed in: the file, or its copy in a run folder where the file is gone or another one now.
@@ -105,8 +96,8 @@ class Reuse:
 
         def places() -> Iterator[Path]:
             yield submission.path
-            for grading in self._store.gradings(submission):
-                yield self._runs / grading.run / SUBMISSION_FILE
+            for kept in self._store.gradings(submission):
+                yield self._runs / kept.run / SUBMISSION_FILE
 
         for path in places():
             try:
@@ -145,15 +136,7 @@ class Reuse:
         """Score a run's models on the record's split; None where the run has lost them."""
         if record.verdict is not Verdict.OK:
             return record
-        try:
-            models = load_models(run)
-        except FileNotFoundError:
-            return None
-        if record.split not in self._opened:
-            self._opened[record.split] = open_verified(self._folder, record.split)
-        torch.set_num_threads(record.threads)
-        device = record.device if torch.cuda.is_available() else "cpu"
-        return scored(record, [model.to(device) for model in models], self._folder, self._opened)
+        return grading.rescored(record, run, self._folder, self._opened)
 
 
 def notices_of(raw: bytes | None) -> tuple[str, ...]:

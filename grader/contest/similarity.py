@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from grader.record import RECORD_FILE, SUBMISSION_FILE
+from grader.grading import RECORD_FILE, SUBMISSION_FILE
 from grader.submission import lift, parse, read_cells, read_file
 from grader.verdicts import ParticipantFault
 

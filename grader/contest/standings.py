@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from competition.task.metric import performance
+from competition.task.points import performance
 from grader.contest.policy import NOT_GRADED, Candidate
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
-from grader.grading import Settings, draft_record, grade
-from grader.plain_text import plain_message
-from grader.record import Record, pack_run
+from grader import grading
+from grader.grading import Record, Settings, draft_record, pack_run
+from grader.safe_io import plain_message
 from grader.sandbox import NUMERIC_VARIABLES
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
@@ -103,7 +103,7 @@ def compute(raw: bytes | ParticipantFault, settings: Settings, environment: dict
         else:
             os.environ.pop(name, None)
     try:
-        record, artifacts = grade(raw, settings)
+        record, artifacts = grading.grade(raw, settings)
         return Outcome(record, pack_run(artifacts))
     except Exception:
         return failed(settings, f"a bug of the grader, please report it:\n{plain_message(traceback.format_exc())}")

@@ -1,10 +1,16 @@
-"""The pages that an organizer publishes: a leaderboard, and a report per run. Dataclasses in, one HTML file's text out.
+"""Boards and runs come in; out goes what people look at: HTML files, each whole by itself, and a board on a terminal.
 
-Each page is whole by itself: nothing is loaded, nothing needs a script to be read, and a content security policy admits
-the page's own style and script by their checksums, and nothing else.
+page              the shell: templates, style, content security policy
+plots             plots as SVG
+leaderboard       the leaderboard as a page
+board_table       the same on a terminal
+report            what a report holds
+gathering         collects it from a run and its data
+run_report        the report as a page
+notebook_output   a hostile executed notebook as plain text and images of our own encoding
+cli               the commands leaderboard, report
 """
 
-from grader.pages.leaderboard import leaderboard_page
-from grader.pages.run_report import report_page
+from lazy_loader import attach_stub
 
-__all__ = ["leaderboard_page", "report_page"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from competition.task.metric import performance
-from grader.contest.standings import Standing, Standings
+from competition.task.points import performance
+from grader.contest import Standing, Standings
 from grader.pages.page import render
 from grader.pages.plots import WIDTH, Axis, Mark, distribution, round_ticks, strip
 

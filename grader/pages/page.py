@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.plain_text import plain_text
+from grader.safe_io import plain_text
 
 STYLE_FILE = "style.css"
 SCRIPT_FILE = "leaderboard.js"

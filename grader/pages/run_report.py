@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from competition.task.constants import NUM_CLASSES, NUM_EPOCHS
 from competition.task.training import Epoch
-from grader.notebook_output import Note, Picture, Text
+from grader.pages.notebook_output import Note, Picture, Text
 from grader.pages.page import render
 from grader.pages.plots import Axis, Line, axis_from_zero, grouped_bars, histograms, line_plot, round_ticks, time_bar
-from grader.report import Kept, Report, Truth
+from grader.pages.report import Kept, Report, Truth
 from grader.verdicts import Verdict
 
 SPLITS = {"val": "validation set", "test_a": "public test set", "test_b": "final test set"}

@@ -1,4 +1,4 @@
-"""Run a notebook with papermill where it can do no harm, and bring back what it wrote.
+"""A `Job` comes in, a notebook to execute where it can do no harm; out goes what it wrote, once nothing of it lives.
 
     backend   module       what it is
     bwrap     bubblewrap   namespaces, a read-only allow-list, everything writable a size-limited tmpfs: the default
@@ -6,8 +6,15 @@
     docker    container    the same with docker; never run by the authors
     none      plain        a plain child process that isolates nothing, for one's own notebook
 
-All stand behind one interface: a `Job` goes in, a `Running` notebook comes out, and on leaving the context nothing of
-it lives.
+All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving its context nothing of it lives.
+
+    job            what a sandbox is asked to do
+    running        a notebook that is being executed
+    reaper         runs a command of which nothing lives on, even when the grader is killed
+    system_calls   the system calls that are refused
+    cgroup         control groups: the kernel's limit on memory, tasks and CPU share
+    limits         the limits, and the faults of who breaks them
+    watchdog       sees to those that the kernel leaves
 """
 
 from __future__ import annotations
@@ -21,25 +28,28 @@ from grader.sandbox.job import (
     DEFAULT_IMAGE,
     INPUT_NOTEBOOK,
     NUMERIC_VARIABLES,
-    OUTPUT_NOTEBOOK,
     Backend,
     Job,
     gateway_folder,
 )
+from grader.sandbox.limits import Limits, default_limits, quota_used_up
 from grader.sandbox.plain import run_in_folder
-from grader.sandbox.running import CAPTURED_BYTES, Running
+from grader.sandbox.running import Running
+from grader.sandbox.watchdog import Watchdog
 
 __all__ = [
-    "CAPTURED_BYTES",
     "DEFAULT_IMAGE",
     "INPUT_NOTEBOOK",
     "NUMERIC_VARIABLES",
-    "OUTPUT_NOTEBOOK",
     "Backend",
     "Job",
+    "Limits",
     "Running",
+    "Watchdog",
     "bwrap_problem",
+    "default_limits",
     "gateway_folder",
+    "quota_used_up",
     "run_notebook",
 ]
 

@@ -3,7 +3,7 @@
 What it sees of the file system is a read-only allow-list of system folders and of this Python; everything writable is
 a size-limited tmpfs. It has no capability, cannot make a further user namespace, and its environment is cleared. The
 whole PID namespace dies with the grader (see `grader.sandbox.reaper`). Memory and tasks are limited by a control group
-where the machine lets us make one (see `grader.cgroup`), else by the watchdog.
+where the machine lets us make one (see `grader.sandbox.cgroup`), else by the watchdog.
 
 Not covered: kernel bugs (few system calls are refused, see `grader.sandbox.system_calls`), side channels such as timing
 and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. Without a control group,
@@ -31,13 +31,13 @@ from pathlib import Path
 
 import psutil
 
-from grader.cgroup import ControlGroup, make_group
-from grader.limits import TASKS_PER_PROCESS, Limits, too_many_files
+from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
+from grader.sandbox.cgroup import ControlGroup, make_group
 from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_files
 from grader.sandbox.reaper import start_reaped
 from grader.sandbox.running import Running
 from grader.sandbox.system_calls import filter_program
-from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
 START_SECONDS = 30.0
@@ -306,10 +306,10 @@ def run_in_bwrap(job: Job) -> Iterator[Running]:
 
 
 def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
-    """Start the notebook and wait until its sandbox stands.
+    """Make the sandbox, hold it, and only then start the notebook in it: so it cannot end before it is held.
 
     Raises:
-        SandboxLost: it does not.
+        SandboxLost: the sandbox does not come to stand.
     """
     options = [*namespace_options(), *file_options(job)]
     programs = f"{environment_folder()}/{Path(sys.executable).parent.relative_to(sys.prefix)}"
@@ -318,26 +318,28 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()
     calls_read, calls_write = os.pipe()
+    go_read, go_write = os.pipe()
     if program := filter_program():
         options += ["--seccomp", str(calls_read)]
         os.write(calls_write, program)
     os.close(calls_write)
     # The notebook sees bubblewrap as process 1, with its command line and environment: so both are bare.
     command = [shutil.which("bwrap") or "bwrap", "--args", str(options_read), "--info-fd", str(info_write)]
+    command += ["--block-fd", str(go_read)]
     command += ["--", f"{programs}/{Path(sys.executable).name}", *job.papermill()]
     try:
         process = start_reaped(
             command if group is None else group.entering(command),
             process_limits(job.limits),
-            pass_fds=(options_read, info_write, calls_read),
+            pass_fds=(options_read, info_write, calls_read, go_read),
         )
     except BaseException:
-        os.close(info_read)
-        os.close(options_write)
+        for ours in (info_read, options_write, go_write):
+            os.close(ours)
         raise
     finally:
-        for ours in (options_read, info_write, calls_read):
-            os.close(ours)
+        for theirs in (options_read, info_write, calls_read, go_read):
+            os.close(theirs)
     running = InBubblewrap(process, job.limits, group)
     try:
         with open(options_write, "wb") as stream, suppress(BrokenPipeError):
@@ -345,6 +347,7 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         init_pid = read_init_pid(info_read)
         wait_for_mounts(init_pid, running)
         running.hold(init_pid)
+        os.write(go_write, b"\n")
     except OSError:
         running.close()
         shown = running.captured().decode(errors="replace").strip()
@@ -352,6 +355,8 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
     except BaseException:
         running.close()
         raise
+    finally:
+        os.close(go_write)
     return running
 
 

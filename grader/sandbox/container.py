@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grader.limits import TASKS_PER_PROCESS, too_much_memory
 from grader.sandbox.job import GATEWAY_FOLDER, OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.limits import TASKS_PER_PROCESS, too_much_memory
 from grader.sandbox.running import Running
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from grader.limits import Limits
+from competition.scratch import scratch_folder
+from grader.sandbox.limits import Limits
 
 DEFAULT_IMAGE = "label-noise-competition"
 INPUT_NOTEBOOK = "notebook.ipynb"
@@ -108,7 +108,7 @@ def gateway_folder() -> Iterator[Path]:
 
     It lies in a folder that nobody else may enter, so that a backend may open the inner one for its own user.
     """
-    with tempfile.TemporaryDirectory(prefix="gate-") as outer:
-        folder = Path(outer) / "g"
+    with scratch_folder("gate") as outer:
+        folder = outer / "g"
         folder.mkdir()
         yield folder

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
+from competition.scratch import scratch_folder
+from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.sandbox.job import OUTPUT_NOTEBOOK, Job, notebook_environment
 from grader.sandbox.running import Running
-from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 
 
 class InFolder(Running):
@@ -37,8 +37,7 @@ class InFolder(Running):
 @contextmanager
 def run_in_folder(job: Job) -> Iterator[Running]:
     """Execute the notebook as a plain child process; see `grader.sandbox.run_notebook`."""
-    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
+    with scratch_folder("notebook") as folder:
         (folder / "tmp").mkdir()
         for name, target in job.inputs().items():
             (folder / name).symlink_to(target)

@@ -27,13 +27,13 @@ from tqdm import tqdm
 
 from competition.build import build_data
 from competition.cli import ProfileName
-from competition.manifest import open_split
 from competition.notebook import graft, notebook_text
 from competition.pool import Pool, fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
+from competition.splits import open_split
 from competition.task.constants import NUM_THREADS
+from grader.analysis import read_truth
 from grader.grading import Settings, grade
-from grader.oracle import read_truth
 from grader.verdicts import Verdict
 
 SLOTS_PER_KEY = 1.25  # a little over 1.23, from where on peeling almost surely succeeds

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from competition.task.metric import performance
+from competition.task.points import performance
+from grader.safe_io import write_whole
 from grader.verdicts import InfrastructureError
-from grader.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Conditions:
         reference: the reference's file name without ending, or "oracle".
         profile: which practice data.
         seed: the training's seed.
-        device, threads, versions, sandbox: see `grader.record.Record`.
+        device, threads, versions, sandbox: see `grader.grading.Record`.
         solution_sha256, template_sha256, data_sha256: likewise.
     """
 

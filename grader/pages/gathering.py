@@ -13,7 +13,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -25,18 +25,33 @@ from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS
 from competition.task.constants import BATCH_SIZE, NUM_CLASSES
 from competition.task.data import TaskDataset
 from competition.task.training import Epoch
-from grader.grading import open_training_splits
-from grader.notebook_output import NotebookOutput, notebook_output
-from grader.oracle import read_truth
-from grader.record import SUBMISSION_FILE, Record, read_record, unpack_losses, unpack_selections
-from grader.selection_quality import Floats, Integers, SelectionQuality, selection_counts, selection_quality
+from grader.analysis import (
+    Floats,
+    Integers,
+    corrupted_sample_discovery,
+    read_truth,
+    selection_counts,
+    selection_quality,
+)
+from grader.grading import (
+    EXECUTED_FILE,
+    HISTORY_FILE,
+    SUBMISSION_FILE,
+    DataFolder,
+    Record,
+    data_sha256,
+    find_data,
+    open_training_splits,
+    read_record,
+    unpack_losses,
+    unpack_selections,
+)
+from grader.pages.notebook_output import NotebookOutput, notebook_output
+from grader.pages.report import EpochLosses, Gap, Histogram, ImageRow, Kept, Report, TrainingImage, Truth
+from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.submission import MAX_NOTEBOOK_BYTES, read_submission
-from grader.trainer import DataFolder, data_sha256, find_data
-from grader.untrusted_file import NotAFile, TooLarge, read_untrusted_file
-from grader.valuation import Discovery, corrupted_sample_discovery
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
-EXECUTED_FILE = "executed.ipynb"
 PUBLIC_TEST, FINAL_TEST = PRIVATE_SPLITS
 SHOWN_IMAGES = 8  # of each class, most and least often selected
 TIE_SEED = 0
@@ -63,130 +78,6 @@ ADVICE_ON_OURS = "Mend what the message names, and grade the submission again. U
 OURS = "The grader had a problem of its own."
 FINAL_WITHHELD = "The score on the final test set is published with the final ranking."
 REDRAW_WITHHELD = "It is not shown, since this run was trained on a draw of the data that is not public."
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A part that the report lacks.
-
-    Attributes:
-        what: the part, a sentence for everybody.
-        why: the reason, for the organizer only: it may name folders.
-    """
-
-    what: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What was selected, by noisy label; int64.
-
-    Attributes:
-        samples: [epochs, models, classes], different samples.
-        picks: [epochs, models, classes], the same with repeats.
-        available: [classes], training samples with that label.
-    """
-
-    samples: Integers
-    picks: Integers
-    available: Integers
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How a quantity is distributed over right and over wrong labels.
-
-    Attributes:
-        edges: float64 [bins + 1]; the last bin also holds what lies above.
-        clean, flipped: float64 [bins], the share of each group in each bin.
-    """
-
-    edges: Floats
-    clean: Floats
-    flipped: Floats
-
-
-@dataclass(frozen=True)
-class EpochLosses:
-    """The losses of one epoch, numbered from 1, mean of both models."""
-
-    epoch: int
-    histogram: Histogram
-
-
-@dataclass(frozen=True)
-class TrainingImage:
-    """A training image: a PNG file, its noisy and its clean label, and how often it was selected, 0 to 1."""
-
-    png: bytes
-    noisy: int
-    clean: int
-    frequency: float
-
-
-@dataclass(frozen=True)
-class ImageRow:
-    """Images of one noisy class that were selected most often, or least often."""
-
-    noisy: int
-    most: bool
-    images: tuple[TrainingImage, ...]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What only the organizer may see.
-
-    Attributes:
-        flipped, samples: wrong labels, of so many.
-        quality: purity and clean recall.
-        discovery: how low selection frequencies find wrong labels; None where all labels are right, or wrong.
-        frequency: of how often samples were selected; see `SelectionQuality`.
-        losses: of the first and the last epoch; empty where the run keeps no losses.
-        images: the extremes of both classes.
-    """
-
-    flipped: int
-    samples: int
-    quality: SelectionQuality
-    discovery: Discovery | None
-    frequency: Histogram
-    losses: tuple[EpochLosses, ...]
-    images: tuple[ImageRow, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that the page of one run shows.
-
-    Attributes:
-        run: the run folder's name.
-        for_organizer: which edition it is.
-        record: of the grading; in the participant's edition without what they may not know.
-        advice: what to do about the verdict.
-        answered: batches that were answered; 0 where the training did not begin.
-        history: one entry per epoch; empty unless the verdict is OK.
-        kept: what was selected in each whole epoch; None where there is none.
-        solution: the solution cell's source, hostile; None where none could be lifted.
-        output: what the executed notebook shows; None where there is none to show.
-        truth: None in the participant's edition.
-        notes: what is left out on purpose, a sentence each.
-        gaps: what is missing.
-    """
-
-    run: str
-    for_organizer: bool
-    record: Record
-    advice: str
-    answered: int
-    history: tuple[Epoch, ...]
-    kept: Kept | None
-    solution: str | None
-    output: NotebookOutput | None
-    truth: Truth | None
-    notes: tuple[str, ...]
-    gaps: tuple[Gap, ...]
 
 
 @contextmanager
@@ -228,7 +119,7 @@ def read_history(run: Path) -> tuple[Epoch, ...]:
     Raises:
         OSError, ValueError, KeyError, TypeError: it is missing or damaged.
     """
-    entries = json.loads((run / "history.json").read_text())
+    entries = json.loads((run / HISTORY_FILE).read_text())
     return tuple(Epoch(tuple(entry["train_loss"]), tuple(entry["val_bac"])) for entry in entries)
 
 

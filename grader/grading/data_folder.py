@@ -1,4 +1,4 @@
-"""The trusted side's use of the task: open verified data, train through the gateway, score on the chosen split."""
+"""Where the data lies, and what its manifests say of it. No image is opened here."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-
 from competition.errors import DataError
-from competition.manifest import MANIFEST_FILE, PUBLIC_SPLITS, Split, open_split
-from competition.task.constants import BATCH_SIZE
-from competition.task.data import TaskDataset, make_loader
-from competition.task.metric import predict_and_evaluate
-from competition.task.model import SmallMobileNet
-from competition.task.selection import MAX_REPEATS
+from competition.manifest import MANIFEST_FILE, PUBLIC_SPLITS, is_training_draw, read_manifest
+from grader.grading.settings import Settings
 from grader.verdicts import InfrastructureError
 
 
@@ -58,37 +51,35 @@ def find_data(root: Path) -> DataFolder:
     )
 
 
-def open_verified(data: DataFolder, split: str) -> Split:
-    """Open a split and compare it with its manifest.
+def require_splits(settings: Settings, folder: DataFolder) -> None:
+    """Find out before a training is spent on it whether every split is there that the grading needs.
 
     Raises:
-        InfrastructureError: it is missing, unreadable or changed.
+        InfrastructureError: one is missing.
+    """
+    for split in (settings.train, "val", settings.split):
+        path = folder.folder_of(split) / split
+        if not path.is_dir():
+            remedy = "restore it, or build the data again"
+            raise InfrastructureError(
+                f"{path} is missing: {remedy}{', with --redraw K' if is_training_draw(split) else ''}"
+            )
+
+
+def manifest_sha256(folder: DataFolder, split: str) -> str:
+    """Return the checksum that the manifest gives for a split, without opening the images.
+
+    Raises:
+        InfrastructureError: the split or its manifest is missing.
     """
     try:
-        return open_split(data.folder_of(split), split, verify=data.verify)
+        return str(read_manifest(folder.folder_of(split))["splits"][split]["sha256"])
     except DataError as error:
         raise InfrastructureError(str(error)) from None
-
-
-def data_sha256(splits: dict[str, Split]) -> str:
-    """Return one checksum for several splits."""
-    return combined_sha256([split.sha256 for split in splits.values()])
+    except (KeyError, TypeError):
+        raise InfrastructureError(f"the manifest in {folder.folder_of(split)} does not know {split}") from None
 
 
 def combined_sha256(checksums: list[str]) -> str:
     """Return one checksum for the checksums of several splits."""
     return hashlib.sha256(" ".join(checksums).encode()).hexdigest()
-
-
-def warm_up(device: torch.device, dataset: TaskDataset) -> None:
-    """Take one training step of two models on `device`, so that torch has reserved the memory a training needs."""
-    inputs = dataset.images[:BATCH_SIZE].to(device)
-    targets = dataset.targets[:BATCH_SIZE].to(device)
-    for model in [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]:
-        F.cross_entropy(model(inputs.repeat(MAX_REPEATS, 1, 1, 1)), targets.repeat(MAX_REPEATS)).backward()
-
-
-def evaluate(models: list[SmallMobileNet], dataset: TaskDataset) -> tuple[float, float]:
-    """Return the balanced accuracy of both models on a split."""
-    first, second = (predict_and_evaluate(model, make_loader(dataset)) for model in models)
-    return first, second

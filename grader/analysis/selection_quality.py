@@ -1,7 +1,7 @@
 """How good a run's selections were: purity, clean recall, and the data values that they imply.
 
-Needs the clean labels, so it is for the organizer only. Pure functions of arrays; `grader.record.unpack_selections`
-reads the selections of a run, `grader.oracle.read_truth` the clean labels.
+Needs the clean labels, so it is for the organizer only. Pure functions of arrays; `grader.grading.unpack_selections`
+reads the selections of a run, `grader.analysis.oracle.read_truth` the clean labels.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Both versions of Linux control groups are spoken. Version 2 needs a group in which ``memory`` and ``pids`` are handed
 down to subgroups and in which we may make one: root has that, and so has a user whose grader runs below ``systemd-run
 --user --scope``. Version 1 needs root. Where neither is there, `make_group` gives None, and the watchdog is what is
-left (see `grader.limits`).
+left (see `grader.sandbox.watchdog`).
 
 The ``cpu`` controller is used where it is there too. It keeps a notebook with a thousand busy threads from taking the
 CPUs away from the trainer, and a fork bomb from taking them away from the watchdog.
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from grader.limits import TASKS_PER_PROCESS, Limits, too_many_processes, too_much_memory
+from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_processes, too_much_memory
 from grader.verdicts import ParticipantFault
 
 PREFIX = "label-noise-"

@@ -8,9 +8,7 @@ and so is a measurement.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import statistics
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,48 +21,31 @@ from competition.manifest import MANIFEST_FILE, read_manifest
 from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
-from grader import oracle
-from grader.grading import Settings, Splits, draft_record, grade, grade_trusted, open_training_splits
-from grader.record import Record, load_models, read_record, unpack_selections, write_run
-from grader.results import Band, Conditions, Measurement, Result, ResultsFile
+from grader.analysis import oracle_select_indices, oracle_sha256, read_truth, selection_quality
+from grader.grading import (
+    DataFolder,
+    Record,
+    Settings,
+    Splits,
+    data_sha256,
+    draft_record,
+    evaluate,
+    find_data,
+    grade,
+    grade_trusted,
+    load_models,
+    open_training_splits,
+    open_verified,
+    read_record,
+    unpack_selections,
+    write_run,
+)
 from grader.sandbox import Backend
-from grader.selection_quality import selection_quality
-from grader.trainer import DataFolder, data_sha256, evaluate, find_data, open_verified
+from grader.validation.bands import ORACLE, REFERENCES_FOLDER, read_bands
+from grader.validation.results import Conditions, Measurement, Result, ResultsFile
 from grader.verdicts import InfrastructureError, Verdict
 
-ORACLE = "oracle"
-REFERENCES_FOLDER = Path("reference_solutions")
-BANDS_FILE = "expected.toml"
 PRACTICE_FOLDER = Path("practice")
-
-
-def find_references(names: list[str]) -> list[str]:
-    """Return the references to validate: `names`, or all of them and the oracle.
-
-    Raises:
-        ValueError: a name is none of them.
-        InfrastructureError: the folder of references is not here.
-    """
-    if not REFERENCES_FOLDER.is_dir():
-        raise InfrastructureError(f"no folder {REFERENCES_FOLDER}/ here: run this in a clone of the repository")
-    known = [*sorted(path.stem for path in REFERENCES_FOLDER.glob("*.py")), ORACLE]
-    if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"no reference named {', '.join(unknown)}; there are {', '.join(known)}")
-    return names or known
-
-
-def read_bands(profile: str, device: str) -> dict[str, Band]:
-    """Read the expected bands of one profile on one device.
-
-    Raises:
-        InfrastructureError: the file is missing or damaged.
-    """
-    path = REFERENCES_FOLDER / BANDS_FILE
-    try:
-        table = tomllib.loads(path.read_text())
-        return {name: Band(*map(float, ends)) for name, ends in table.get(profile, {}).get(device, {}).items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InfrastructureError(f"{path} cannot be used: {error}") from None
 
 
 def practice_data(profile: str) -> Path:
@@ -146,13 +127,13 @@ def prepare(name: str, settings: Settings, public: Splits) -> Trial:
     """Read one reference, or the oracle, for one grading."""
     draft = replace(draft_record(settings), data_sha256=data_sha256(public))
     if name == ORACLE:
-        source, raw = inspect.getsource(oracle), b""
+        raw, sha256 = b"", oracle_sha256()
         draft = replace(draft, sandbox=Backend.NONE.value)
     else:
         notebook = graft((REFERENCES_FOLDER / f"{name}.py").read_text(encoding="utf-8"))
         source = next(cell.source for cell in notebook.cells if cell.id == "solution")
-        raw = notebook_text(notebook).encode()
-    return Trial(name, raw, settings, replace(draft, solution_sha256=hashlib.sha256(source.encode()).hexdigest()))
+        raw, sha256 = notebook_text(notebook).encode(), hashlib.sha256(source.encode()).hexdigest()
+    return Trial(name, raw, settings, replace(draft, solution_sha256=sha256))
 
 
 def run_trial(trial: Trial, folder: DataFolder, public: Splits, clean: torch.Tensor, runs: Path) -> Path:
@@ -165,7 +146,7 @@ def run_trial(trial: Trial, folder: DataFolder, public: Splits, clean: torch.Ten
     if run is not None:
         return run
     if trial.name == ORACLE:
-        select_indices = oracle.oracle_select_indices(clean)
+        select_indices = oracle_select_indices(clean)
         record, artifacts = grade_trusted(select_indices, trial.draft, folder, public, trial.settings)
     else:
         record, artifacts = grade(trial.raw, trial.settings)
@@ -206,7 +187,7 @@ def validate(
     public = open_training_splits(folder)
     test_b = open_verified(folder, "test_b").dataset
     train = public["train"].dataset
-    clean = oracle.read_truth(folder.folder_of("test_b"), train)
+    clean = read_truth(folder.folder_of("test_b"), train)
     for number, name in enumerate(names):
         for seed in seeds:
             settings = Settings(

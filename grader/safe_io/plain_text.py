@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 MAX_MESSAGE = 4096  # characters
+MAX_NAME = 40
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # an operating system command: a window title, a link
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # a control sequence: colours, the cursor
@@ -31,3 +32,9 @@ def plain_text(text: str) -> str:
 def plain_message(text: str) -> str:
     """Make a participant's text a message: plain, at most 4,096 characters. Its end is kept, where errors say why."""
     return plain_text(text).strip()[-MAX_MESSAGE:]
+
+
+def plain_name(name: str) -> str:
+    """Make a participant's name, or a file's, harmless to print, and short enough for a line."""
+    text = " ".join(plain_text(name).split())
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"

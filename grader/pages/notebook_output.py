@@ -1,7 +1,7 @@
 """What an executed notebook shows: hostile JSON in, plain text and images of our own encoding out.
 
 Nothing of a participant's reaches a page but characters and pixels: text is stripped of what could act (see
-`grader.plain_text`), PNG and JPEG images are decoded and encoded again, and everything else (HTML, SVG, JavaScript,
+`grader.safe_io`), PNG and JPEG images are decoded and encoded again, and everything else (HTML, SVG, JavaScript,
 LaTeX) is left out. What is cut or left out is said in a note.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from competition.notebook import SOLUTION_MARKER, first_line
-from grader.plain_text import plain_text
+from grader.safe_io import plain_text
 
 MAX_TEXT = 64 * 1024  # characters, of all of a cell's output
 MAX_IMAGES = 12

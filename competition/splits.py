@@ -1,0 +1,64 @@
+"""Splits, opened and verified: their images are decoded, and their checksum is compared with the manifest's.
+
+Checksums are of file names, labels and decoded pixels, so that another PNG encoder or zip library changes none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from competition.errors import DataError
+from competition.manifest import read_manifest
+from competition.task.constants import TASK_DATASET_LABELS_FILE
+from competition.task.data import TaskDataset
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split that was opened and verified.
+
+    Attributes:
+        dataset: its images, decoded, and labels.
+        sha256: its checksum; see `split_sha256`.
+    """
+
+    dataset: TaskDataset
+    sha256: str
+
+
+def split_sha256(dataset: TaskDataset) -> str:
+    """Return the checksum of a split: shape, file names, labels and decoded pixels, in file order."""
+    pixels = dataset.images.mul(255).round_().byte().numpy()
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    for name, label, image in zip(dataset.files, dataset.targets.tolist(), pixels, strict=True):
+        digest.update(f"{name}\0{label}\0".encode())
+        digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def open_split(folder: Path, split: str, *, verify: bool = True) -> Split:
+    """Open `folder`/`split`, its images decoded, and compare it with the checksum in `folder`'s manifest.
+
+    Args:
+        verify: False skips the manifest, for a participant whose download came without one.
+
+    Raises:
+        DataError: the split is missing or unreadable, or differs from the manifest.
+    """
+    expected = read_manifest(folder)["splits"].get(split, {}).get("sha256") if verify else None
+    try:
+        dataset = TaskDataset(folder / split)
+        found = split_sha256(dataset)
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} is missing: restore it, or build the data again") from None
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{folder / split} cannot be read ({error}): restore it, or build the data again") from None
+    if verify and found != expected:
+        raise DataError(
+            f"{folder / split} was changed since it was built: its names, labels and pixels give the checksum "
+            f"{found[:12]}..., the manifest says {str(expected)[:12]}...; restore {split}/ with its "
+            f"{TASK_DATASET_LABELS_FILE}, or build the data again"
+        )
+    return Split(dataset, found)

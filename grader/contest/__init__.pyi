@@ -1,0 +1,12 @@
+from .boards import Rules as Rules
+from .options import LimitOption as LimitOption
+from .options import PolicyOption as PolicyOption
+from .options import PublicSeedOption as PublicSeedOption
+from .options import SeedsOption as SeedsOption
+from .options import StoreOption as StoreOption
+from .options import board_of as board_of
+from .policy import Policy as Policy
+from .standings import Standing as Standing
+from .standings import Standings as Standings
+from .standings import standings_csv as standings_csv
+from .store import open_existing as open_existing

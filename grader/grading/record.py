@@ -1,0 +1,103 @@
+"""The record of one grading: everything that a leaderboard, a report or a second grading needs to know of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from competition.notebook import template_sha256
+from grader.grading.settings import Settings
+from grader.verdicts import Verdict
+
+LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "pandas", "papermill", "ipykernel")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that a leaderboard, a report or a second grading needs to know of one grading.
+
+    Attributes:
+        verdict, message: how it ended, and what to do about it.
+        points: 0 to 100; None where the verdict is ours, `InfrastructureError`.
+        bac, bac_mean: balanced accuracy of each model on `split`, and the mean, which makes the ranks; None without.
+        split: "val", "test_a" or "test_b".
+        train: the training draw, "train" or "redraw-1" and so on.
+        seed: the training's seed.
+        device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions.
+        time_limit, seconds: wall clock granted and used, in seconds.
+        answer_seconds: of these, spent waiting for the participant's function.
+        sandbox: "bwrap", or "none": not isolated.
+        solution_sha256, template_sha256: the solution cell and the code of the locked cells.
+        data_sha256, split_sha256: the training and validation data, and the split that was scored.
+        notices: what the participant should know about ignored cells.
+        started: UTC time, ISO 8601.
+    """
+
+    verdict: Verdict
+    message: str
+    points: int | None
+    bac: tuple[float, float] | None
+    bac_mean: float | None
+    split: str
+    train: str
+    seed: int
+    device: str
+    threads: int
+    versions: dict[str, str]
+    time_limit: float
+    seconds: float
+    answer_seconds: float
+    sandbox: str
+    solution_sha256: str | None
+    template_sha256: str
+    data_sha256: str | None
+    split_sha256: str | None
+    notices: tuple[str, ...]
+    started: str
+
+    def to_json(self) -> str:
+        """Return the record as the text of a JSON file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        fields: dict[str, Any] = json.loads(text)
+        fields |= {"verdict": Verdict(fields["verdict"]), "notices": tuple(fields["notices"])}
+        fields["bac"] = tuple(fields["bac"]) if fields["bac"] is not None else None
+        return cls(**fields)
+
+
+def draft_record(settings: Settings) -> Record:
+    """Make the record of a grading that has not begun."""
+    return Record(
+        verdict=Verdict.OK,
+        message="every batch was answered",
+        points=0,
+        bac=None,
+        bac_mean=None,
+        split=settings.split,
+        train=settings.train,
+        seed=settings.seed,
+        device=settings.device,
+        threads=settings.threads,
+        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        time_limit=settings.limits.seconds,
+        seconds=0.0,
+        answer_seconds=0.0,
+        sandbox=settings.backend.value,
+        solution_sha256=None,
+        template_sha256=template_sha256(),
+        data_sha256=None,
+        split_sha256=None,
+        notices=(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

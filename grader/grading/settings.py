@@ -1,0 +1,43 @@
+"""How to grade: everything that is chosen before a grading begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from competition.task.constants import NUM_THREADS, SEED
+from grader.sandbox import DEFAULT_IMAGE, Backend, Limits, default_limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to grade.
+
+    Attributes:
+        data: the data folder.
+        split: "val", "test_a" or "test_b".
+        train: which training draw: "train", the public one, or "redraw-1" and so on.
+        seed: the training's seed, 0 to 2**32 - 1.
+        device: "cpu" or "cuda".
+        threads: CPU threads of the training, and of the notebook; another number gives other bits.
+        backend: how the notebook is isolated.
+        image: the image of a container; other backends need none.
+        seconds: wall clock for the whole grading; None for the task's own limit.
+        progress: whether to draw progress bars.
+    """
+
+    data: Path
+    split: str
+    train: str = "train"
+    seed: int = SEED
+    device: str = "cpu"
+    threads: int = NUM_THREADS
+    backend: Backend = Backend.BWRAP
+    image: str = DEFAULT_IMAGE
+    seconds: float | None = None
+    progress: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this grading."""
+        return default_limits(self.device, self.seconds)

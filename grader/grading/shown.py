@@ -1,0 +1,38 @@
+"""A record on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.grading.record import Record
+from grader.verdicts import Verdict
+
+
+def show(record: Record, run: Path | None) -> None:
+    """Print a record."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("verdict", Text(record.verdict.value, "bold green" if record.verdict is Verdict.OK else "bold red"))
+    if record.bac is not None and record.bac_mean is not None:
+        table.add_row("points", Text(str(record.points), "bold"))
+        table.add_row(
+            "BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}"
+        )
+    else:
+        table.add_row("message", Text(record.message))
+    table.add_row(
+        "time",
+        f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function",
+    )
+    table.add_row(
+        "trained on",
+        f"{record.train}, {record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}",
+    )
+    for notice in record.notices:
+        table.add_row("notice", Text(notice, "yellow"))
+    if run is not None:
+        table.add_row("run folder", str(run))
+    Console(soft_wrap=True).print(table)

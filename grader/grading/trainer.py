@@ -1,0 +1,102 @@
+"""The trusted side's use of the task: open verified data, score models on the chosen split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+from competition.errors import DataError
+from competition.splits import Split, open_split
+from competition.task.constants import BATCH_SIZE
+from competition.task.data import TaskDataset, make_loader
+from competition.task.metric import predict_and_evaluate
+from competition.task.model import SmallMobileNet
+from competition.task.points import performance
+from competition.task.selection import MAX_REPEATS
+from grader.grading.data_folder import DataFolder, combined_sha256
+from grader.grading.record import Record
+from grader.verdicts import InfrastructureError
+
+Splits = dict[str, Split]
+
+
+def open_verified(data: DataFolder, split: str) -> Split:
+    """Open a split and compare it with its manifest.
+
+    Raises:
+        InfrastructureError: it is missing, unreadable or changed.
+    """
+    try:
+        return open_split(data.folder_of(split), split, verify=data.verify)
+    except DataError as error:
+        raise InfrastructureError(str(error)) from None
+
+
+def open_training_splits(folder: DataFolder, train: str = "train") -> Splits:
+    """Open and verify what a training needs: ``train``, from the given draw, and ``val``; see `open_verified`."""
+    return {"train": open_verified(folder, train), "val": open_verified(folder, "val")}
+
+
+def data_sha256(splits: dict[str, Split]) -> str:
+    """Return one checksum for several splits."""
+    return combined_sha256([split.sha256 for split in splits.values()])
+
+
+def load_models(run: Path) -> list[SmallMobileNet]:
+    """Load a run's two models."""
+    models = []
+    for which in (1, 2):
+        model = SmallMobileNet()
+        model.load_state_dict(load_file(run / f"model_{which}.safetensors"))
+        models.append(model.to(memory_format=torch.channels_last))
+    return models
+
+
+def warm_up(device: torch.device, dataset: TaskDataset) -> None:
+    """Take one training step of two models on `device`, so that torch has reserved the memory a training needs."""
+    inputs = dataset.images[:BATCH_SIZE].to(device)
+    targets = dataset.targets[:BATCH_SIZE].to(device)
+    for model in [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]:
+        F.cross_entropy(model(inputs.repeat(MAX_REPEATS, 1, 1, 1)), targets.repeat(MAX_REPEATS)).backward()
+
+
+def evaluate(models: list[SmallMobileNet], dataset: TaskDataset) -> tuple[float, float]:
+    """Return the balanced accuracy of both models on a split."""
+    first, second = (predict_and_evaluate(model, make_loader(dataset)) for model in models)
+    return first, second
+
+
+def scored(draft: Record, models: list[SmallMobileNet], folder: DataFolder, splits: Splits) -> Record:
+    """Score trained models on the draft's split, which is opened only now, and complete the record.
+
+    Raises:
+        InfrastructureError: the split is missing or changed.
+    """
+    split = splits.get(draft.split) or open_verified(folder, draft.split)
+    bac = evaluate(models, split.dataset)
+    bac_mean = sum(bac) / len(bac)
+    return replace(draft, points=performance(bac_mean), bac=bac, bac_mean=bac_mean, split_sha256=split.sha256)
+
+
+def rescored(record: Record, run: Path, folder: DataFolder, splits: Splits) -> Record | None:
+    """Score a run's stored models on the record's split; None where the run has lost them.
+
+    Args:
+        splits: those that are open already; the record's is added.
+
+    Raises:
+        InfrastructureError: the split is missing or changed.
+    """
+    try:
+        models = load_models(run)
+    except FileNotFoundError:
+        return None
+    if record.split not in splits:
+        splits[record.split] = open_verified(folder, record.split)
+    torch.set_num_threads(record.threads)
+    device = record.device if torch.cuda.is_available() else "cpu"
+    return scored(record, [model.to(device) for model in models], folder, splits)

@@ -1,0 +1,184 @@
+"""Train both models against a notebook in its sandbox.
+
+The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
+verdict is the first of: a limit that was hit, a fault that the notebook reported, `RuntimeError`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from competition.notebook import graft, notebook_text
+from competition.task.data import make_loader
+from competition.task.model import SmallMobileNet
+from competition.task.training import Epoch, train_two_models
+from grader.grading.artifacts import Artifacts
+from grader.grading.data_folder import DataFolder
+from grader.grading.gateway import ChannelEnded, Gateway
+from grader.grading.settings import Settings
+from grader.grading.trainer import Splits, warm_up
+from grader.safe_io import plain_message
+from grader.sandbox import INPUT_NOTEBOOK, Job, Running, Watchdog, gateway_folder, quota_used_up, run_notebook
+from grader.submission import Submission
+from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost, Verdict
+
+ATTEMPTS = 3
+CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
+FAREWELL_SECONDS = 20.0
+DEADLINE_SLACK_SECONDS = 5.0  # the watchdog is to find the time limit broken before the gateway does
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the trusted trainer has when the sandbox is dead.
+
+    Attributes:
+        fault: why the channel ended early; None when every batch was answered validly.
+        artifacts: what to keep.
+        seconds, answer_seconds: see `Record`.
+    """
+
+    fault: ParticipantFault | None
+    artifacts: Artifacts
+    seconds: float
+    answer_seconds: float
+
+
+def error_in_notebook(executed: bytes | None) -> str | None:
+    """Find the first error in an executed notebook's outputs: hostile JSON in, one text out, or None."""
+    try:
+        notebook: Any = json.loads(executed or b"null")
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", []):
+                if output.get("output_type") == "error":
+                    return "\n".join(map(str, output["traceback"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return None
+
+
+def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
+    """Make the fault of a notebook that ended before every batch was answered, and told no reason."""
+    error = error_in_notebook(executed)
+    if error is not None:
+        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_message(error)}")
+    return ParticipantFault(
+        Verdict.RUNTIME_ERROR,
+        f"the notebook or its kernel ended after {answered} answered batches, before the training was over; "
+        "remove what ends it early, such as sys.exit, exit or os._exit, and catch crashes of native code",
+    )
+
+
+def train_against(
+    gateway: Gateway, running: Running, watchdog: Watchdog, opening: Future[Splits], settings: Settings
+) -> tuple[list[SmallMobileNet], list[Epoch]]:
+    """Train both models, asking the notebook behind `gateway` for every selection.
+
+    Raises:
+        ParticipantFault: see `Gateway.select_indices`.
+        ChannelEnded: likewise.
+        InfrastructureError: the data is unreadable or changed.
+    """
+    splits = opening.result()
+    gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive)
+    result = train_two_models(
+        make_loader(splits["train"].dataset),
+        make_loader(splits["val"].dataset),
+        gateway.select_indices,
+        seed=settings.seed,
+        device=torch.device(settings.device),
+        threads=settings.threads,
+        progress=settings.progress,
+    )
+    gateway.finish()
+    return result
+
+
+def run_training(submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings) -> Training:
+    """Run the notebook in its sandbox and train against it; when this returns, nothing of the sandbox lives.
+
+    Raises:
+        InfrastructureError: the sandbox cannot be made, or the data is unreadable or changed.
+        SandboxLost: the sandbox did not start, or was killed from outside.
+    """
+    started = time.monotonic()
+    limits = settings.limits
+    fault: ParticipantFault | None = None
+    complete = False
+    models: list[SmallMobileNet] = []
+    history: list[Epoch] = []
+    with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
+        (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(graft(submission.solution)), encoding="utf-8")
+        job = Job(
+            gateway=socket_folder,
+            train=folder.folder_of(settings.train) / settings.train,
+            val=folder.public / "val",
+            device=settings.device,
+            threads=settings.threads,
+            limits=limits,
+            image=settings.image,
+        )
+        with run_notebook(settings.backend, job) as running:
+            with Watchdog(running, limits) as watchdog:
+                try:
+                    models, history = train_against(gateway, running, watchdog, opening, settings)
+                    complete = True
+                except ParticipantFault as error:
+                    fault = error
+                except ChannelEnded:
+                    pass
+                seconds = time.monotonic() - started
+                running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
+            running.stop()
+            breach = watchdog.breach or running.breach()
+            executed = running.executed(limits.output_bytes)
+            output = running.captured()
+            if complete:
+                fault = None
+            elif breach is not None:
+                fault = breach
+            elif running.is_full() and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
+                fault = quota_used_up(limits)
+            elif fault is None:
+                if reason := running.lost():
+                    raise SandboxLost(f"{reason}; grade again")
+                fault = early_end(executed, len(gateway.selections))
+    artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
+    return Training(fault, artifacts, seconds, gateway.answer_seconds)
+
+
+def train_with_retries(
+    submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
+) -> Training:
+    """Run the training; try again, at most twice, where the sandbox is lost or a CUDA device fails.
+
+    Raises:
+        InfrastructureError: see `run_training`; or the device fails without the submission too.
+    """
+    device = torch.device(settings.device)
+    failure = ""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            if device.type == "cuda":
+                warm_up(device, opening.result()["train"].dataset)
+            return run_training(submission, folder, opening, settings)
+        except SandboxLost:
+            if attempt == ATTEMPTS:
+                raise
+        except CUDA_FAILURES as error:
+            failure = str(error).splitlines()[0]
+    try:
+        warm_up(device, opening.result()["train"].dataset)
+    except CUDA_FAILURES:
+        raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
+    fault = ParticipantFault(
+        Verdict.MEMORY_LIMIT,
+        f"the training lost the GPU {ATTEMPTS} times, with this notebook only; use less GPU memory ({failure})",
+    )
+    return Training(fault, Artifacts(submission.raw), 0.0, 0.0)

@@ -1,0 +1,132 @@
+"""The commands that make what people look at: ``grader leaderboard``, ``report``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from competition.task.constants import SEED
+from grader import pages
+from grader.contest import (
+    LimitOption,
+    Policy,
+    PolicyOption,
+    PublicSeedOption,
+    Rules,
+    SeedsOption,
+    StoreOption,
+    board_of,
+    open_existing,
+    standings_csv,
+)
+from grader.grading import RECORD_FILE, read_record
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide
+from grader.pages.board_table import board_table
+from grader.safe_io import plain_name, write_whole
+from grader.verdicts import InfrastructureError
+
+
+class BoardSplit(StrEnum):
+    """Which leaderboard."""
+
+    TEST_A = "test_a"
+    TEST_B = "test_b"
+
+
+class Edition(StrEnum):
+    """For whom a report is written."""
+
+    PARTICIPANT = "participant"
+    ORGANIZER = "organizer"
+
+
+def leaderboard_command(
+    split: Annotated[BoardSplit, typer.Option(help="test_a is the public board, test_b the final ranking.")],
+    policy: PolicyOption = Policy.BEST,
+    daily_limit: LimitOption = None,
+    seed: SeedOption = SEED,
+    seeds: SeedsOption = 1,
+    public_seed: PublicSeedOption = SEED,
+    train: TrainOption = "train",
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as CSV, figures unrounded.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as one HTML page.")] = None,
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="What stands above the board.")
+    ] = "Learning from noisy labels",
+    data: DataOption = Path("data"),
+    store: StoreOption = Path("contest.sqlite"),
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
+    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
+    try:
+        with open_existing(store) as opened:
+            board = board_of(opened, runs, split.value, rules, title)
+        if csv is not None:
+            csv.write_text(standings_csv(board.standings), encoding="utf-8")
+        if html is not None:
+            html.write_text(pages.leaderboard_page(board.standings), encoding="utf-8")
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    except OSError as error:
+        raise fail(f"the board cannot be written: {error}") from None
+    print_wide(board_table(board.standings))
+    for notice in board.notices:
+        typer.echo(f"notice: {notice}", err=True)
+    if board.missing:
+        names = sorted({plain_name(submission.participant) for submission in board.missing})
+        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        typer.echo(
+            f"notice: not graded for this board, in number {len(board.missing)}: {few}; "
+            "'grader batch --missing' with the same options does it",
+            err=True,
+        )
+
+
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    edition: Annotated[
+        Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
+    ] = Edition.PARTICIPANT,
+    data: DataOption = Path("data"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
+    ] = None,
+) -> None:
+    """Write the report of each run: one HTML file that needs no network and no script."""
+    if out is not None and len(runs) > 1:
+        raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
+    others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
+    if 0 < len(others) < len(runs):
+        typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
+        runs = [run for run in runs if run not in others]
+    failures = []
+    for run in runs:
+        try:
+            write_report(run, data, edition, out or run / "report" / f"{edition.value}.html")
+        except InfrastructureError as error:
+            failures.append(error.message)
+    if failures:
+        raise fail("; ".join(failures))
+
+
+def write_report(run: Path, data: Path, edition: Edition, out: Path) -> None:
+    """Write the report of one run, and say what is missing in it.
+
+    Raises:
+        InfrastructureError: the folder is no run, or the report cannot be written.
+    """
+    read_record(run)  # a folder that is no run is told so before anything loads slowly
+    report = pages.make_report(run, data, for_organizer=edition is Edition.ORGANIZER)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, pages.report_page(report))
+    except OSError as error:
+        raise InfrastructureError(f"the report could not be written to {out}: {error}") from None
+    for gap in report.gaps:
+        typer.echo(f"notice: {gap.what} {gap.why}", err=True)
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,76 @@
+"""Read a submitted file: hostile bytes in, cells out. Nothing but the cells' types and sources is looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
+from grader.verdicts import ParticipantFault, Verdict
+
+MAX_NOTEBOOK_BYTES = 16 << 20
+MAX_CELLS = 10_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a submitted notebook: its number from 1, its type ("code", "markdown", ...), its source."""
+
+    number: int
+    kind: str
+    source: str
+
+
+def fault(message: str) -> ParticipantFault:
+    """Make the fault of a file that is not a submission."""
+    return ParticipantFault(Verdict.PRESENTATION_ERROR, message)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a submitted file: a regular one of at most 16 MiB, never through a symbolic link.
+
+    Raises:
+        ParticipantFault: it is something else.
+        OSError: it is missing or unreadable.
+    """
+    try:
+        return read_untrusted_file(path, MAX_NOTEBOOK_BYTES)
+    except NotAFile:
+        raise fault("the submission is a link, a folder or a pipe; submit the .ipynb file itself") from None
+    except TooLarge as error:
+        raise fault(
+            f"the notebook holds {error.size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
+            "clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
+        ) from None
+
+
+def read_cells(raw: bytes) -> list[Cell]:
+    """Read the cells of a notebook file.
+
+    Raises:
+        ParticipantFault: it is not a Jupyter notebook of format 4.
+    """
+    try:
+        notebook = json.loads(raw.decode("utf-8-sig"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise fault(f"this is not a Jupyter notebook: not JSON ({error}); submit the .ipynb file itself") from None
+    if isinstance(notebook, dict) and "worksheets" in notebook:
+        raise fault("this notebook has the old format 3; open it in Jupyter and save it again")
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list):
+        raise fault("this is JSON, but not a Jupyter notebook: it has no list of cells")
+    if len(cells) > MAX_CELLS:
+        raise fault(f"this notebook has {len(cells):,} cells, {MAX_CELLS:,} are allowed: delete those you do not need")
+    return [Cell(number, *cell_parts(number, cell)) for number, cell in enumerate(cells, 1)]
+
+
+def cell_parts(number: int, cell: Any) -> tuple[str, str]:
+    """Return the type and the source of one JSON cell, or raise `ParticipantFault`."""
+    source = cell.get("source", "") if isinstance(cell, dict) else None
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        raise fault(f"cell {number} has no source text: this is not a valid Jupyter notebook")
+    return str(cell.get("cell_type")), source

@@ -1,0 +1,83 @@
+"""The command ``grader validate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from competition.profiles import ProfileName
+from competition.task.constants import NUM_THREADS, SEED
+from grader.options import Device, DeviceOption, RunsOption, ThreadsOption, chosen_device, fail, print_wide
+from grader.sandbox import Backend
+from grader.validation.bands import find_references
+from grader.validation.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
+from grader.verdicts import InfrastructureError
+
+
+def validate_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")
+    ] = None,
+    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
+    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train with K seeds: 123, 124, ...")] = 1,
+    runs: RunsOption = Path("runs/validate"),
+    results_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FILE.json",
+            help="Use the measurements in this file where nothing changed since, further seeds too, and add the new "
+            "ones; the table is written beside it, as FILE.md.",
+        ),
+    ] = None,
+    sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = NUM_THREADS,
+) -> None:
+    """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
+    console = Console(stderr=True)
+    try:
+        wanted = find_references(names or [])
+        known = ResultsFile(results_file)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    from grader.validation.references import validate  # torch loads slowly, and a usage error needs none
+
+    results = []
+    try:
+        for result in validate(
+            wanted,
+            profile=profile.value,
+            seeds=list(range(SEED, SEED + seeds)),
+            device=chosen_device(device),
+            threads=threads,
+            backend=sandbox,
+            runs=runs,
+            known=known,
+            announce=console.print,
+            progress=sys.stderr.isatty(),
+        ):
+            results.append(result)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    shown = Table(
+        *TABLE_COLUMNS, "band", "", title=f"profile {profile.value}, training seeds from {SEED} on", box=SIMPLE
+    )
+    for result in results:
+        band = f"{result.band.low:.3f} to {result.band.high:.3f}" if result.band else "none"
+        inside = "outside" if result.violation() else "inside" if result.band else "not compared"
+        shown.add_row(*table_row(result), band, inside)
+    print_wide(shown)
+    if results_file is not None:
+        results_file.with_suffix(".md").write_text(markdown_table(results))
+    outside = [violation for result in results if (violation := result.violation())]
+    if outside:
+        raise fail("; ".join(outside))
