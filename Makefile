@@ -6,7 +6,7 @@ PEERS ?= .venv-peers
 ENGINE ?= podman
 PRACTICE_SEED := 2026
 
-.PHONY: grade install test redteam lint validate data notebook format peers image fuzz
+.PHONY: grade install test redteam lint validate data notebook format peers image fuzz pictures
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -67,6 +67,10 @@ image: $(BIN)/.installed
 # Hypothesis against notebooks, frames and executed notebooks: 10,000 examples and more.
 fuzz: $(BIN)/.installed
 	$(BIN)/pytest --hypothesis-profile fuzz tests/test_fuzz.py
+
+# The pictures of the README and of docs/, from the gradings of a small contest: a quarter of an hour, once.
+pictures: $(BIN)/.installed
+	$(BIN)/python docs/pictures.py
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .

@@ -11,7 +11,7 @@ CLEAN_PRIOR = 0.75
 """Share of class 1 in every split, by clean label."""
 
 NOISE = NoiseRates(flip_1_to_0=0.65, flip_0_to_1=0.10, spread_1=0.20, spread_0=0.10)
-"""The noise of the training labels; `competition/README.md` shows what was measured with it."""
+"""The noise of the training labels; `docs/data.md` shows what was measured with it."""
 
 PRACTICE_SEED = 2026
 """The seed of practice data: known to everybody, so never for a ranked contest."""

@@ -179,7 +179,8 @@ WRITE_RUNS = """
     import torch
     from competition.task.model import SmallMobileNet
     from grader.grading import Settings, draft_record
-    from grader.record import Artifacts, write_run
+    from grader.grading.artifacts import Artifacts
+    from grader.grading.run_folder import write_run
     from grader.verdicts import InfrastructureError
 
     record = draft_record(Settings(Path("data"), "test_a"))
@@ -216,7 +217,7 @@ def test_several_graders_write_into_one_folder(tmp_path):
 
 
 def test_a_grader_killed_while_it_writes_leaves_no_run(tmp_path):
-    """Killed in the middle of writing, it leaves nothing that looks like a run, and the next one writes as ever."""
+    """Killed in the middle of writing, it leaves nothing that looks like a run; the next one removes what it left."""
     code = """
         import os
         import grader.grading.artifacts
@@ -231,6 +232,7 @@ def test_a_grader_killed_while_it_writes_leaves_no_run(tmp_path):
     assert list(tmp_path.glob("**/record.json")) == []
     again = subprocess.run(python(code, tmp_path), cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert {path.name for path in (tmp_path / again.stdout.strip()).iterdir()} == WHOLE
+    assert [path.name for path in tmp_path.iterdir()] == [again.stdout.strip()]
 
 
 FULL_DISK = """

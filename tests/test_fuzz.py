@@ -21,7 +21,8 @@ from competition.notebook import SOLUTION_MARKER, build_notebook, graft, noteboo
 from competition.task.serving import FRAME_HEADER
 from grader.grading.gateway import ChannelEnded, Gateway
 from grader.grading.training import early_end, error_in_notebook
-from grader.safe_io import MAX_MESSAGE, plain_message
+from grader.safe_io import plain_message
+from grader.safe_io.foreign_text import MAX_MESSAGE
 from grader.submission import read_submission
 from grader.verdicts import ParticipantFault, Verdict
 

@@ -32,12 +32,12 @@ from competition.task.points import performance
 from competition.task.training import train_two_models
 from grader.analysis import read_truth
 from grader.grading import evaluate, load_models, unpack_selections
-from grader.safe_io import MAX_MESSAGE
+from grader.safe_io.foreign_text import MAX_MESSAGE
 from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, default_limits, gateway_folder, run_notebook
 from grader.sandbox.running import CAPTURED_BYTES
 from grader.verdicts import Verdict
 from tests.conftest import ALL_SAMPLES, REPOSITORY
-from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, README_FILE, memorise, read_corpus, with_table
+from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, PAGE_FILE, memorise, read_corpus, with_table
 
 CORPUS = list(read_corpus())
 NAMED = {attack.name: attack for attack in CORPUS}
@@ -294,9 +294,9 @@ def test_the_corpus_is_large_and_whole():
 
 
 def test_the_table_is_that_of_the_corpus():
-    """The README's table is what the headers say (python -m tests.redteam writes it)."""
-    readme = README_FILE.read_text(encoding="utf-8")
-    assert readme == with_table(readme)
+    """The table of docs/redteam.md is what the headers say (python -m tests.redteam writes it)."""
+    page = PAGE_FILE.read_text(encoding="utf-8")
+    assert page == with_table(page)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from competition.notebook import build_notebook, graft, notebook_text
 from grader.cli import app
 from grader.contest.similarity import NGRAM, normalised_tokens, read_solutions, similar_pairs
 from grader.contest.store import Store
-from grader.grading import Artifacts, write_run
+from grader.grading import write_run
+from grader.grading.artifacts import Artifacts
 from grader.verdicts import Verdict
 from tests.conftest import REPOSITORY
 from tests.contest import make_entry, make_key, make_record

@@ -2,10 +2,10 @@ from .analyzing import analyze as analyze
 from .oracle import oracle_select_indices as oracle_select_indices
 from .oracle import oracle_sha256 as oracle_sha256
 from .oracle import read_truth as read_truth
-from .selection_quality import Floats as Floats
-from .selection_quality import Integers as Integers
-from .selection_quality import SelectionQuality as SelectionQuality
-from .selection_quality import selection_counts as selection_counts
-from .selection_quality import selection_quality as selection_quality
+from .quality import Floats as Floats
+from .quality import Integers as Integers
+from .quality import SelectionQuality as SelectionQuality
+from .quality import selection_counts as selection_counts
+from .quality import selection_quality as selection_quality
 from .valuation import Discovery as Discovery
 from .valuation import corrupted_sample_discovery as corrupted_sample_discovery

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grader.analysis.selection_quality import SelectionQuality
+from grader.analysis.quality import SelectionQuality
 from grader.analysis.valuation import (
     Detection,
     Discovery,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grader.analysis.metrics import Analysis
-from grader.analysis.selection_quality import SelectionQuality
+from grader.analysis.quality import SelectionQuality
 from grader.analysis.valuation import Discovery, Floats, Mask
 
 BLUE, ORANGE, VERMILION = "#0072b2", "#e69f00", "#d55e00"

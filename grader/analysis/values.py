@@ -11,7 +11,7 @@ import numpy as np
 from competition.splits import Split
 from competition.task.data import TaskDataset
 from grader.analysis.oracle import read_truth
-from grader.analysis.selection_quality import Integers, SelectionQuality, selection_quality
+from grader.analysis.quality import Integers, SelectionQuality, selection_quality
 from grader.analysis.valuation import Floats, Samples, ValuationData, check_values, read_npz_data
 from grader.grading import (
     data_sha256,

@@ -1,18 +1,21 @@
 """Many submissions come in; out go gradings that are kept, and who stands where.
 
-entries      what was handed in: a folder or a CSV
-store        participants, submissions and gradings in one SQLite file
-batch        grades many submissions, each once
-workers      who grades: this process, or Ray
-progress     the live table of a batch
-reuse        results that need no training: the same solution, stored models
-bound        the oracle, trained once
-policy       which submission counts
-boards       from the store to a board
-standings    who stands where
-similarity   solution cells that are alike
-options      what its commands share
-cli          the commands batch, history, similar
+Its modules:
+
+    entries      what was handed in: a folder or a CSV
+    store        participants, submissions and gradings in one SQLite file
+    schema       its tables as SQL
+    batch        grades many submissions, each once
+    workers      who grades: this process, or Ray
+    progress     the live table of a batch
+    reuse        results that need no training: the same solution, stored models
+    bound        the oracle, trained once
+    policy       which submission counts
+    boards       from the store to a board
+    standings    who stands where
+    similarity   solution cells that are alike
+    options      what its commands share
+    cli          the commands batch, history, similar
 """
 
 from lazy_loader import attach_stub

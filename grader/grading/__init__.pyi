@@ -1,7 +1,6 @@
 from .artifacts import EXECUTED_FILE as EXECUTED_FILE
 from .artifacts import HISTORY_FILE as HISTORY_FILE
 from .artifacts import SUBMISSION_FILE as SUBMISSION_FILE
-from .artifacts import Artifacts as Artifacts
 from .artifacts import unpack_losses as unpack_losses
 from .artifacts import unpack_selections as unpack_selections
 from .data_folder import DataFolder as DataFolder
@@ -26,5 +25,4 @@ from .trainer import load_models as load_models
 from .trainer import open_training_splits as open_training_splits
 from .trainer import open_verified as open_verified
 from .trainer import rescored as rescored
-from .trainer import scored as scored
 from .trusted import grade_trusted as grade_trusted

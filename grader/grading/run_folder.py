@@ -36,11 +36,11 @@ def read_record(run: Path) -> Record:
     """
     try:
         return Record.from_json((run / RECORD_FILE).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InfrastructureError(
             f"{run} is not a run folder: it has no {RECORD_FILE}; name the folders that a grading wrote"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InfrastructureError(f"{run / RECORD_FILE} is damaged: {error}") from None
 
 

@@ -1,14 +1,16 @@
 """Boards and runs come in; out goes what people look at: HTML files, each whole by itself, and a board on a terminal.
 
-page              the shell: templates, style, content security policy
-plots             plots as SVG
-leaderboard       the leaderboard as a page
-board_table       the same on a terminal
-report            what a report holds
-gathering         collects it from a run and its data
-run_report        the report as a page
-notebook_output   a hostile executed notebook as plain text and images of our own encoding
-cli               the commands leaderboard, report
+Its modules:
+
+    page              the shell: templates, style, content security policy
+    plots             plots as SVG
+    leaderboard       the leaderboard as a page
+    board_table       the same on a terminal
+    report            what a report holds
+    gathering         collects it from a run and its data
+    run_report        the report as a page
+    notebook_output   a hostile executed notebook as plain text and images of our own encoding
+    cli               the commands leaderboard, report
 """
 
 from lazy_loader import attach_stub

@@ -1,16 +1,17 @@
 """Other people's bytes and text come in, harmless ones go out: files and names that anybody may have made.
 
-untrusted_file   reads a file that somebody hostile may have put there
-plain_text       makes somebody else's text harmless
-whole_file       writes a file whole or not at all
+Its modules:
+
+    untrusted_file   reads a file that somebody hostile may have put there
+    foreign_text     makes somebody else's text harmless
+    whole_file       writes a file whole or not at all
 """
 
-from grader.safe_io.plain_text import MAX_MESSAGE, plain_message, plain_name, plain_text
+from grader.safe_io.foreign_text import plain_message, plain_name, plain_text
 from grader.safe_io.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.safe_io.whole_file import write_whole
 
 __all__ = [
-    "MAX_MESSAGE",
     "NotAFile",
     "TooLarge",
     "plain_message",

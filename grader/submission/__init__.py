@@ -1,10 +1,12 @@
 """A submitted file comes in, hostile bytes; out go its solution cell, and notices for its author.
 
-reading     a file, read with care, and its cells
-lifting     the one cell that counts
-comparing   locked cells that differ from the starter's
-advice      what can be said of the solution without running it
-received    all of this, as one `Submission`
+Its modules:
+
+    reading     a file, read with care, and its cells
+    lifting     the one cell that counts
+    comparing   locked cells that differ from the starter's
+    advice      what can be said of the solution without running it
+    received    all of this, as one `Submission`
 """
 
 from grader.submission.advice import parse

@@ -1,7 +1,9 @@
 """Reference solutions come in; out goes whether each scores inside its expected band.
 
-bands        which references there are, and where each is expected
-references   grades them, one by one
-results      what they reached: measurements, bands, the table
-cli          the command validate
+Its modules:
+
+    bands        which references there are, and where each is expected
+    references   grades them, one by one
+    results      what they reached: measurements, bands, the table
+    cli          the command validate
 """

@@ -7,7 +7,7 @@ that text cannot hold. Each says in a few lines what it tries, what stops it, an
     # STOPPED BY: what stops it
     # WORKS AGAINST: one process
 
-``python -m tests.redteam`` writes the table of `README.md` from these lines.
+``python -m tests.redteam`` writes the table of `docs/redteam.md` from these lines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from competition.notebook import graft, notebook_text
 from tests.redteam.built_files import BUILT
 
 FOLDER = Path(__file__).parent
-README_FILE = FOLDER / "README.md"
+PAGE_FILE = FOLDER.parents[1] / "docs" / "redteam.md"
 GROUPS = ("metric", "state", "files", "process", "channel", "notebook")
 ONE_PROCESS, NO_SANDBOX = "one process", "no sandbox"
 TABLE_START, TABLE_END = "<!-- table: python -m tests.redteam -->\n", "<!-- end of table -->\n"
@@ -109,8 +109,8 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_table(readme: str) -> str:
-    """Return the text of the README with the table that belongs into it."""
-    before, _, rest = readme.partition(TABLE_START)
+def with_table(page: str) -> str:
+    """Return the text of the page with the table that belongs into it."""
+    before, _, rest = page.partition(TABLE_START)
     _, _, after = rest.partition(TABLE_END)
     return before + TABLE_START + table() + TABLE_END + after

@@ -1,5 +1,5 @@
-"""Write the table of the corpus into its README: ``python -m tests.redteam``."""
+"""Write the table of the corpus into docs/redteam.md: ``python -m tests.redteam``."""
 
-from tests.redteam import README_FILE, with_table
+from tests.redteam import PAGE_FILE, with_table
 
-README_FILE.write_text(with_table(README_FILE.read_text(encoding="utf-8")), encoding="utf-8")
+PAGE_FILE.write_text(with_table(PAGE_FILE.read_text(encoding="utf-8")), encoding="utf-8")
