@@ -6,7 +6,7 @@ PEERS ?= .venv-peers
 ENGINE ?= podman
 PRACTICE_SEED := 2026
 
-.PHONY: grade install test redteam lint validate data notebook format peers image fuzz pictures
+.PHONY: grade install test redteam lint validate data notebook format peers image fuzz pictures docs
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -34,6 +34,10 @@ lint: $(BIN)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/competition build-notebook --check
+
+# The pages of docs/ as a site in build/site. Material announces its own future at each build, unless it is told not to.
+docs: $(BIN)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Grade all references and the oracle on the mini profile, and compare with reference_solutions/expected.toml.
 validate: $(BIN)/.installed

@@ -1,6 +1,6 @@
 """Trust every label: the default selection, which every other method must beat.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import torch

@@ -20,7 +20,7 @@ Built from the other references and their papers; for noise that depends on the 
 The losses serve the annealing only. Ranking the kept samples by the peers' averaged losses too, as earlier versions
 did, did not help on this competition's data.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ error on clean labels (Menon et al., Learning from Corrupted Binary Labels, ICML
 one minimises the other. Balancing by repetition needs no knowledge of the noise. It is the baseline that every clever
 method must beat; where the flips depend on the image, it is no longer enough.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import torch

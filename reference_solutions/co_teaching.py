@@ -12,7 +12,7 @@ What deviates, and why:
 - The kept samples of the rarer class are repeated until both classes weigh the same, since the score is balanced.
 - T_k is the paper's share of the training (10 of 200 epochs), counted in batches: here it is 0.3 epochs.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import numpy as np

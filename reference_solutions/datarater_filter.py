@@ -20,7 +20,7 @@ What deviates from the paper and the original guide, and why:
 
 Where d is this good, the ratings follow it: on this competition's data d alone finds wrong labels as well as they do.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 from dataclasses import dataclass

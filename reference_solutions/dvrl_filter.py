@@ -18,7 +18,7 @@ What deviates, and why:
 - The log-probability is averaged, not summed, over the batch, and the advantage has unit variance, so that the values
   do not saturate in the first steps. With several selections a step, 200 `iterations` are enough (originally 1,000).
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import copy

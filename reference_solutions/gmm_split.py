@@ -13,7 +13,7 @@ What deviates, and why:
 - The unlabelled rest is not used: there is no semi-supervised step in a selection.
 - Warm-up is one epoch on everything; there as later, both classes are balanced by repetition.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import warnings

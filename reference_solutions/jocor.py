@@ -11,7 +11,7 @@ What deviates, and why:
   noise rates are estimated from the clean validation set; what is kept is repeated until both classes weigh the same.
 - For two classes a loss tells the whole prediction, p(observed label) = exp(-l), so the divergence needs no logits.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import numpy as np

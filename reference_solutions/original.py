@@ -4,7 +4,7 @@ It is co-teaching (Han et al., 2018) with one fixed keep rate, applied in each n
 rarer class is not dropped altogether. It does not balance, and 85 % is far more than the share of clean labels in the
 noisier class.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import torch

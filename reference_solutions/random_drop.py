@@ -2,7 +2,7 @@
 
 A method that drops samples must beat this one, or it gains nothing by its choice of which to drop.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import torch

@@ -23,7 +23,7 @@ Regime: class-conditional noise, for which Bayes' rule holds as it is used; it t
 What deviates: the paper's time step is the count of updates; here it is that of calls, since every call updates. The
 paper's teacher is always right.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import numpy as np

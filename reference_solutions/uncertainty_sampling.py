@@ -15,7 +15,7 @@ What deviates here, and why:
   thousands of samples.
 - The believed samples of the rarer class are repeated until both classes weigh the same, since the score is balanced.
 
-What it reached, with which seeds and versions: reference_solutions/README.md.
+What it reached, with which seeds and versions: docs/methods.md.
 """
 
 import math

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ from competition.profiles import NOISE, PROFILES
 from competition.task.constants import NUM_EPOCHS
 from competition.task.data import load_data
 from grader.cli import app
+from tests.light import light
+
+__all__ = ["light"]  # a fixture
 
 REPOSITORY = Path(__file__).parents[1]
 ALL_SAMPLES = "def your_select_indices(targets, losses):\n    return [list(range(len(targets)))] * 2\n"
@@ -30,9 +33,10 @@ settings.load_profile("default")
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    """Build the debug profile once."""
+    """Build the debug profile once, with images of a quarter of the pixels: trainings are what most tests wait for."""
     folder = tmp_path_factory.mktemp("organizer") / "data"
-    build_data(fashion_pool(), PROFILES["debug"], NOISE, 7, folder)
+    pool = fashion_pool()
+    build_data(replace(pool, images=pool.images[:, ::2, ::2]), PROFILES["debug"], NOISE, 7, folder)
     return folder
 
 
@@ -48,7 +52,10 @@ class Graded:
 
 @pytest.fixture
 def grade(data, tmp_path):
-    """Grade a cell, a notebook's text or bytes, with ``grader grade`` (or another command), in this process."""
+    """Grade a cell, a notebook's text or bytes, with ``grader grade`` (or another command), in this process.
+
+    On one thread, since tests run side by side, and threads that wait for each other there take all the time.
+    """
 
     def run(submission, *options, command="grade", folder=data, suffix=".ipynb"):
         notebook = tmp_path / f"submission{suffix}"
@@ -60,6 +67,7 @@ def grade(data, tmp_path):
         before = set(runs.glob("*"))
         arguments = [command, str(notebook), "--data", str(folder), "--report", str(report), "--device", "cpu"]
         arguments += ["--runs", str(runs)] if command == "grade" else []
+        arguments += ["--threads", "1"] if command == "grade" and "--threads" not in options else []
         result = CliRunner().invoke(app, [*arguments, *options], env={"COLUMNS": "300"}, catch_exceptions=False)
         record = json.loads(report.read_text()) if report.exists() else {}
         new = sorted(set(runs.glob("*")) - before)

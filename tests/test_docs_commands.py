@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,11 +31,10 @@ from tests.conftest import REPOSITORY
 PAGES = sorted(
     str(path.relative_to(REPOSITORY)) for pattern in ("*.md", "docs/*.md") for path in REPOSITORY.glob(pattern)
 )
-RUNNABLE = ("competition", "grader", "make", "python", ".ci/run")
+RUNNABLE = ("competition", "grader", "make", "python", "pytest", ".ci/run")
 COMMAND_SECONDS, PAGE_SECONDS = 600, 2400
 PHOTOS = {0: 200, 1: 560}  # images of each class: enough for the debug profile and a redraw
 FEW_REFERENCES = ("all_samples", "class_balance")
-RANDOM_HALF = "import torch\n\n\ndef your_select_indices(targets, losses):\n    return list(torch.rand(2, 64).argsort())\n"
 
 
 class PageError(ValueError):
@@ -61,7 +61,7 @@ class Block:
     """One fenced block of commands.
 
     Attributes:
-        line: where its first command may stand.
+        line: where its first line stands.
         commands: in order.
         reason: why it is not run; None where it is.
     """
@@ -114,12 +114,11 @@ def read_reason(comment: str, line: int) -> str | None:
 
 
 def read_commands(content: str, first_line: int, run: bool) -> Iterator[Command]:
-    """Read the commands of a block; a line that ends in a backslash goes on in the next, indented comments belong to it.
+    """Read the commands of a block; a backslash at its end joins a line to the next, an indented comment belongs to it.
 
     Raises:
         PageError: there is no command, or one that is run is not of this kit, or what it prints stands above it.
     """
-    # Continued lines become one, and the lines that were joined stay behind it, so that line numbers hold.
     lines = content.splitlines()
     starts = [number for number, line in enumerate(lines) if re.match(r"\$(\s|$)", line)]
     if not starts or starts[0] != 0:
@@ -152,7 +151,9 @@ def require_runnable(command: str, line: int) -> None:
     except ValueError as error:
         raise PageError(f"line {line}: {command!r} is no command of a shell: {error}") from None
     if not words or words[0].removeprefix(".venv/bin/") not in RUNNABLE:
-        raise PageError(f"line {line}: {command!r} is none of {', '.join(RUNNABLE)}: say above the block why it is not run")
+        raise PageError(
+            f"line {line}: {command!r} is none of {', '.join(RUNNABLE)}: say above the block why it is not run"
+        )
 
 
 class Reader:
@@ -200,7 +201,7 @@ class Reader:
             if name and (REPOSITORY / name).is_file():
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / name, self.folder / name)
-        (self.folder / ".venv").symlink_to(Path(shutil.which("grader") or REPOSITORY / ".venv/bin/grader").parents[1])
+        (self.folder / ".venv").symlink_to(sys.prefix)
 
     def supply(self) -> None:
         """Make what the pages suppose: data, notebooks, submissions, photos, and few references instead of all."""
@@ -209,11 +210,13 @@ class Reader:
         references.mkdir()
         for name in FEW_REFERENCES:
             shutil.copy(REPOSITORY / "reference_solutions" / f"{name}.py", references)
-        balanced = notebook_text(graft((references / "class_balance.py").read_text()))
+        shutil.copy(references / "class_balance.py", self.folder / "reference_solutions" / "NEW.py")
+        # The same solutions again: what a batch has trained once, it does not train twice.
+        default, balanced = (notebook_text(graft((references / f"{name}.py").read_text())) for name in FEW_REFERENCES)
         for name in ("my_notebook", "submission", "submissions/anna", "submissions/ben/first", "inbox/17"):
             path = self.folder / f"{name}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(notebook_text(graft(RANDOM_HALF)) if "ben" in name else balanced)
+            path.write_text(default if "ben" in name else balanced)
         (self.folder / "submissions.csv").write_text(
             "participant,path,submitted_at,final\nanna,inbox/17.ipynb,2026-03-01T18:30:00+01:00,1\n"
         )
@@ -238,8 +241,8 @@ class Reader:
         record = max(self.folder.glob("runs/*/record.json"), key=lambda path: path.stat().st_mtime)
         return str(record.parent.relative_to(self.folder))
 
-    def before_build(self) -> str:
-        """Remove the data that a build would not overwrite: the pages show several builds, a reader chooses one."""
+    def make_room(self) -> str:
+        """Remove the data, which a build does not overwrite: pages show several builds, of which a reader chooses one."""
         shutil.rmtree(self.folder / "data")
         return "competition build-data"
 
@@ -249,14 +252,15 @@ Instead = str | Callable[[Reader], str]
 FITTED: tuple[tuple[str, Instead, str], ...] = (
     (r"^make (?!-n)", "make -n ", "targets build environments, train for hours or call this test: they must exist"),
     (r"^\.ci/run", "test -x .ci/run", "it calls this test"),
-    (r"^(python -m (?:benchmarks|tests)\..*)", r"\1 --help", "minutes to hours: they must exist"),
-    (r"competition build-data(?!.*--out)", Reader.before_build, "data/ is there already"),
+    (r"competition build-data(?!.*--out)", Reader.make_room, "data/ is there already"),
     (r"(competition build-data)(?!.*--profile)", r"\1 --profile debug", "a grading then takes seconds"),
+    (r"--profile (?:full|standard|mini)", "--profile debug", "likewise"),
     (r"grader batch reference_solutions/", "grader batch few_references/", "two of them instead of all"),
     (r"--seeds \d+", "--seeds 2", "two trainings instead of three and more"),
     (r"runs/RUN\b", Reader.newest_run, "a reader puts the name of a run here"),
     (r"\b(?:PARTICIPANT|NAME)\b", "anna", "a reader puts the name of a participant here"),
     (r"\bID\b", "1aBcD", "a reader puts the id of a file here"),
+    (r"\bGROUP_NAME\b", "notebook_old_format", "a reader puts the name of an attack here"),
     (r"path/to/the/folder", "data/public", "a reader puts the folder here that the organizer handed out"),
 )
 
@@ -269,7 +273,7 @@ def fitted(command: str, reader: Reader) -> str:
     return command
 
 
-def commands_of(page: str) -> list[Block]:
+def blocks_of(page: str) -> list[Block]:
     """Read the blocks of a page of the repository; an error names the page."""
     try:
         return read_page((REPOSITORY / page).read_text(encoding="utf-8"))
@@ -288,13 +292,13 @@ def supplied(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(PAGE_SECONDS)
-@pytest.mark.parametrize("page", [page for page in PAGES if commands_of_any(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if "```console" in (REPOSITORY / page).read_text("utf-8")])
 def test_the_commands_of_a_page_work(page, supplied, tmp_path):
     """Typed in order, each command of the page exits as the page says."""
     reader = Reader(tmp_path / "kit")
     shutil.copytree(supplied, reader.folder, symlinks=True)
     failures = []
-    for block in commands_of(page):
+    for block in blocks_of(page):
         if block.reason is not None:
             print(f"{page}, line {block.line}: not run: {block.reason}")
             continue
@@ -309,3 +313,72 @@ def test_the_commands_of_a_page_work(page, supplied, tmp_path):
                     f"run as: {typed}\nexit status {status}, not {command.status}\n{printed[-3000:]}"
                 )
     assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_blocks_of_a_page_can_be_read(page):
+    """Each block of each page is one that can be run, or says why it is not run; an unreadable one is an error."""
+    blocks_of(page)
+
+
+PAGE = """Some text.
+
+<!-- not run: it takes
+an hour -->
+```console
+$ sudo apt-get install bubblewrap
+```
+
+1. In a list, below a comment about something else:
+
+   <!-- a picture comes here -->
+   ```console
+   $ make test   # all of it
+   $ grader batch submissions/ \\
+         --data '#data'    # exit status 3 where a grading
+                           # failed by our fault
+   3 graded now
+   $ .venv/bin/grader history anna
+   ```
+"""
+
+
+def test_a_page_is_read_as_a_reader_reads_it():
+    """Blocks in lists count, lines are joined, comments and output are no commands; a reason is for one block."""
+    assert read_page(PAGE) == [
+        Block(6, (Command(6, "sudo apt-get install bubblewrap", 0),), "it takes\nan hour"),
+        Block(
+            13,
+            (
+                Command(13, "make test", 0),
+                Command(14, "grader batch submissions/ --data '#data'", 3),
+                Command(18, ".venv/bin/grader history anna", 0),
+            ),
+            None,
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```console\n$\n```", "none of"),
+        ("```console\n$ # only a comment\n```", "none of"),
+        ("```console\n$ frobnicate --all\n```", "say above the block why it is not run"),
+        ("```console\n$ sudo make test\n```", "say above the block why it is not run"),
+        ("```console\n$ grader history 'anna\n```", "no command of a shell"),
+        ("```console\ngrader history anna\n```", "begins with"),
+        ("```console\n```", "begins with"),
+        ("```bash\n$ make test\n```", "not as 'bash'"),
+        ("```\n$ make test\n```", "not as ''"),
+        ("    $ make test\n", "not as ''"),
+        ("<!-- not run: -->\n```console\n$ make test\n```", "no reason"),
+        ("<!-- not run -->\n```console\n$ make test\n```", "no reason"),
+        ("<!-- not run: an hour -->\n\nSo it is.\n\n```console\n$ make test\n```", "above no console block"),
+        ("<!-- not run: an hour -->\n", "above no console block"),
+    ],
+)
+def test_a_block_that_no_test_could_run_is_refused(text, said):
+    """What would silently not be run, or skipped without a reason, is an error that names its line."""
+    with pytest.raises(PageError, match=said):
+        read_page(text)

@@ -103,7 +103,7 @@ def table() -> str:
     """Return the corpus as a Markdown table, group by group."""
     rows = ["| group | attack | what it tries | verdict | what stops it |", "|---|---|---|---|---|"]
     for attack in sorted(read_corpus(), key=lambda each: (GROUPS.index(each.group), each.name)):
-        tries, stopped_by = (text.replace("|", "\\|") for text in (attack.tries, attack.stopped_by))
+        tries, stopped_by = (re.sub(r"[|_]", r"\\\g<0>", text) for text in (attack.tries, attack.stopped_by))
         name = attack.name.removeprefix(f"{attack.group}_").replace("_", " ")
         rows.append(f"| {attack.group} | {name} | {tries} | `{attack.verdict}` | {stopped_by} |")
     return "\n".join(rows) + "\n"
