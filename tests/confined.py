@@ -30,13 +30,13 @@ class Ended:
     printed: str
 
 
-def run_confined(code, folder, **limits):
-    """Run code in the sandbox until it ends or breaks a limit."""
+def run_confined(code, folder, backend=Backend.BWRAP, **limits):
+    """Run code in the sandbox, or without one, until it ends or breaks a limit."""
     allowed = replace(Limits(seconds=90.0), **limits)
     with gateway_folder() as gateway:
         (gateway / INPUT_NOTEBOOK).write_text("{}")
         job = Script(gateway, folder, folder, "cpu", 1, allowed, code=code)
-        with run_notebook(Backend.BWRAP, job) as running:
+        with run_notebook(backend, job) as running:
             with Watchdog(running, allowed) as watchdog:
                 running.wait(120)
             running.stop()

@@ -19,25 +19,31 @@ cells = ["".join(cell["source"]) for cell in json.load(open("{OUTPUT_NOTEBOOK}")
 [solution] = [cell for cell in cells if cell.startswith({SOLUTION_MARKER!r})]
 header = struct.Struct("<4sIIq")
 names = {{}}
+try:
+    os.listdir("train/data")
+    exec(solution, names)
+except BaseException:
+    error = {{"output_type": "error", "ename": "", "evalue": "", "traceback": [traceback.format_exc()]}}
+    json.dump({{"cells": [{{"outputs": [error]}}]}}, open("{OUTPUT_NOTEBOOK}", "w"))
+    raise
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect("{GATEWAY_FOLDER}/socket")
     stream = connection.makefile("rb")
-    try:
-        os.listdir("train/data")
-        exec(solution, names)
-        while True:
-            kind, size, _, number = header.unpack(stream.read(header.size))
-            if kind == b"DONE":
-                break
-            if kind == b"SEED":
-                continue
-            read = [array.array(code, stream.read(width * size)) for code, width in (("q", 8), ("f", 4), ("f", 4))]
+    while True:
+        kind, size, _, number = header.unpack(stream.read(header.size))
+        if kind == b"DONE":
+            break
+        if kind == b"SEED":
+            continue
+        read = [array.array(code, stream.read(width * size)) for code, width in (("q", 8), ("f", 4), ("f", 4))]
+        try:
             picked = names["your_select_indices"](list(read[0]), [list(read[1]), list(read[2])])
-            lists = [array.array("i", indices) for indices in picked]
-            connection.sendall(header.pack(b"PICK", *map(len, lists), number) + b"".join(map(bytes, lists)))
-    except BaseException:
-        text = traceback.format_exc().encode()[-4096:]
-        connection.sendall(header.pack(b"FAIL", len(text), 0, 0) + text)
+        except BaseException:
+            text = traceback.format_exc().encode()[-4096:]
+            connection.sendall(header.pack(b"FAIL", len(text), 0, 0) + text)
+            raise
+        lists = [array.array("i", indices) for indices in picked]
+        connection.sendall(header.pack(b"PICK", *map(len, lists), number) + b"".join(map(bytes, lists)))
 """
 
 

@@ -131,7 +131,7 @@ def scripted(monkeypatch):
     return install
 
 
-def test_a_night_of_grading(contest):
+def test_a_night_of_grading(contest, light):
     """From a folder to the final ranking: each solution trained once, faults kept apart, test_b from stored models."""
     contest.submit("ann/first", ALL_SAMPLES)
     changed = contest.submit("bob", ALL_SAMPLES)

@@ -79,6 +79,7 @@ def test_a_comma_in_a_path_stays_in_the_path():
     assert 'type=bind,"source=/data/a,rw",target=/inputs/train,readonly' in command("podman", train="/data/a,rw")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["podman", "docker"], indirect=True)
 def test_a_notebook_is_graded_in_a_container(grade, engine):
     """The whole way through an engine: graded, kept with its executed notebook, and no container left."""
@@ -92,7 +93,7 @@ def test_a_notebook_is_graded_in_a_container(grade, engine):
     assert list((state / "containers").iterdir()) == []
 
 
-def test_an_error_comes_out_of_a_container(grade, engine):
+def test_an_error_comes_out_of_a_container(grade, light, engine):
     """The executed notebook reaches the grader though the container's files are gone."""
     graded = grade("raise ValueError('from within')", "--sandbox", engine[0])
     assert (graded.record["verdict"], graded.status) == ("RuntimeError", 1)
@@ -100,7 +101,7 @@ def test_an_error_comes_out_of_a_container(grade, engine):
     assert str(Path(sys.prefix).parent) not in graded.record["message"].replace(sys.prefix, "")
 
 
-def test_a_container_ends_at_the_time_limit(grade, engine):
+def test_a_container_ends_at_the_time_limit(grade, light, engine):
     """A loop without end is TimeLimitExceeded, and the container is removed."""
     name, state = engine
     graded = grade("while True: pass", "--sandbox", name, "--time-limit", "6")
@@ -111,7 +112,7 @@ def test_a_container_ends_at_the_time_limit(grade, engine):
     assert not [line for line in listed.splitlines() if marker in line and "stand_in_engine" in line]
 
 
-def test_too_much_memory_is_what_the_engine_says(grade, engine):
+def test_too_much_memory_is_what_the_engine_says(grade, light, engine):
     """A container that the engine killed for want of memory is MemoryLimitExceeded."""
     name, state = engine
     (state / "oom").touch()
@@ -128,7 +129,7 @@ def test_too_much_memory_is_what_the_engine_says(grade, engine):
         ("stuck", "cannot be removed", 1),
     ],
 )
-def test_an_engine_that_fails_is_our_fault(grade, engine, state_file, words, starts):
+def test_an_engine_that_fails_is_our_fault(grade, light, engine, state_file, words, starts):
     """A service that is down, a container that does not start or cannot be removed: exit 3, and what to do.
 
     One that does not start is tried three times.

@@ -242,7 +242,7 @@ class Reader:
         return str(record.parent.relative_to(self.folder))
 
     def make_room(self) -> str:
-        """Remove the data, which a build does not overwrite: pages show several builds, of which a reader chooses one."""
+        """Remove the data, which a build does not overwrite: pages show several builds, a reader chooses one."""
         shutil.rmtree(self.folder / "data")
         return "competition build-data"
 

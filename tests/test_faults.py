@@ -49,18 +49,18 @@ def kill_sandboxes(monkeypatch):
     return arrange
 
 
-def test_a_sandbox_killed_from_outside_is_tried_again(grade, kill_sandboxes):
+def test_a_sandbox_killed_from_outside_is_tried_again(grade, light, kill_sandboxes):
     """One kill -9 of the sandbox costs a second attempt, and nothing else."""
     started = kill_sandboxes(1)
-    graded = grade(ALL_SAMPLES)
+    graded = grade(f"import time\ntime.sleep(2)\n{ALL_SAMPLES}")
     assert (graded.status, graded.record["verdict"]) == (0, "OK"), graded.printed
     assert len(started) == 2
 
 
-def test_a_sandbox_that_is_always_killed_is_our_fault(grade, kill_sandboxes):
+def test_a_sandbox_that_is_always_killed_is_our_fault(grade, light, kill_sandboxes):
     """After three attempts the verdict is InfrastructureError: no points, and no blame."""
     started = kill_sandboxes(99)
-    graded = grade(ALL_SAMPLES)
+    graded = grade(f"import time\ntime.sleep(2)\n{ALL_SAMPLES}")
     assert (graded.status, graded.record["verdict"], graded.record["points"]) == (3, "InfrastructureError", None)
     assert "killed from outside (signal 9)" in graded.record["message"]
     assert len(started) == ATTEMPTS
@@ -93,6 +93,7 @@ def test_a_sandbox_that_does_not_start_is_our_fault(grade, monkeypatch):
     assert len(attempts) == ATTEMPTS
 
 
+@pytest.mark.slow
 def test_a_kernel_killed_from_outside_looks_like_one_that_ended_itself(grade):
     """The kernel is the participant's own process, so its death is theirs: nobody could tell who sent the signal.
 
@@ -122,7 +123,7 @@ def test_a_kernel_killed_from_outside_looks_like_one_that_ended_itself(grade):
     assert "ended after 0 answered batches" in graded.record["message"]
 
 
-def test_training_data_that_vanishes_is_our_fault(grade, data, tmp_path, monkeypatch):
+def test_training_data_that_vanishes_is_our_fault(grade, light, data, tmp_path, monkeypatch):
     """The notebook fails when it cannot read its images, but the verdict is ours; with the data back, it is graded."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
@@ -142,8 +143,7 @@ def test_training_data_that_vanishes_is_our_fault(grade, data, tmp_path, monkeyp
     assert grade(ALL_SAMPLES, folder=copy).record["verdict"] == "OK"
 
 
-@pytest.mark.slow
-def test_a_test_set_that_vanishes_is_our_fault(grade, data, tmp_path, monkeypatch):
+def test_a_test_set_that_vanishes_is_our_fault(grade, light, data, tmp_path, monkeypatch):
     """Data that is gone when the models are to be scored is our fault too."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)

@@ -120,7 +120,7 @@ def test_a_notebook_that_never_connects_is_noticed(tmp_path):
         gateway.accept(7, time.monotonic() + 60, lambda: False)
 
 
-def test_the_frames_are_the_same_whatever_is_scored(grade, monkeypatch):
+def test_the_frames_are_the_same_whatever_is_scored(grade, light, monkeypatch):
     """Grading on val, test_a and test_b sends the notebook byte-identical frames: nothing of a test set crosses."""
     sent = []
 

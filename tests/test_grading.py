@@ -25,6 +25,7 @@ import grader.grading.settings
 import grader.grading.training
 from competition.notebook import SOLUTION_MARKER, graft, notebook_text
 from competition.splits import open_split
+from competition.task.constants import NUM_THREADS
 from grader.cli import app
 from grader.grading import evaluate, load_models, read_record, unpack_losses, unpack_selections
 from grader.sandbox import default_limits
@@ -39,7 +40,7 @@ import random
 import numpy as np
 import torch
 
-own = torch.nn.Linear(784, 2)
+own = torch.nn.Linear(196, 2)
 torch.set_num_threads(1)
 
 
@@ -97,13 +98,14 @@ def test_the_same_number_at_home_and_at_the_grader(grade, data, tmp_path):
     subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=300)
     [output] = json.loads((home / "done.ipynb").read_text())["cells"][-1]["outputs"]
     at_home = json.loads("".join(output["text"]))
-    graded = grade(RANDOM, "--split", "val")
+    graded = grade(RANDOM, "--split", "val", "--threads", str(NUM_THREADS))
     assert graded.status == 0, graded.printed
     assert json.loads((graded.run / "history.json").read_text()) == at_home
     assert at_home[-1]["val_bac"] == graded.record["bac"]
     assert len({epoch["train_loss"][0] for epoch in at_home}) == 6
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_training(grade):
     """The training's seed travels to the notebook and to the trainer."""
     first, second = (grade(RANDOM, "--seed", seed, "--split", "val") for seed in ("1", "2"))
@@ -112,7 +114,7 @@ def test_another_seed_gives_another_training(grade):
     assert (first.run / "selections.npz").read_bytes() != (second.run / "selections.npz").read_bytes()
 
 
-def test_data_is_opened_by_a_thread_that_has_ended(grade, monkeypatch):
+def test_data_is_opened_by_a_thread_that_has_ended(grade, light, monkeypatch):
     """Two threads with OpenMP teams make every parallel loop of a training sleep instead of spin: twice the time."""
     train_two_models = grader.grading.training.train_two_models
 
@@ -143,7 +145,13 @@ BAD_CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("cell", "verdict", "words"), BAD_CELLS)
+QUICK = (2, 4, 9)  # raised, returned, ended: one of each kind
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict", "words"),
+    [pytest.param(*bad, marks=() if place in QUICK else pytest.mark.slow) for place, bad in enumerate(BAD_CELLS)],
+)
 def test_a_faulty_cell_gets_its_verdict_and_a_message(grade, cell, verdict, words):
     """Exit 1, 0 points, the verdict, and words from which the participant sees what to do."""
     graded = grade(cell)
@@ -158,8 +166,10 @@ def test_a_faulty_cell_gets_its_verdict_and_a_message(grade, cell, verdict, word
 
 @pytest.mark.parametrize(
     "cell",
-    [FUNCTION + "while True: pass", "while True: pass"],
-    ids=["in the function", "in the cell"],
+    [
+        pytest.param(FUNCTION + "while True: pass", id="in the function"),
+        pytest.param("while True: pass", id="in the cell", marks=pytest.mark.slow),
+    ],
 )
 def test_an_endless_loop_ends_at_the_time_limit(grade, cell):
     """A loop that never ends is TimeLimitExceeded, and its processes are gone."""
@@ -170,6 +180,7 @@ def test_an_endless_loop_ends_at_the_time_limit(grade, cell):
     assert not [child for child in psutil.Process().children(recursive=True) if "papermill" in str(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_what_the_notebook_does_afterwards_does_not_matter(grade):
     """All batches answered is OK, though the kernel dies right after the last one: the channel decides."""
     cell = (
@@ -181,6 +192,7 @@ def test_what_the_notebook_does_afterwards_does_not_matter(grade):
     assert grade(cell).record["verdict"] == "OK"
 
 
+@pytest.mark.slow
 def test_too_much_memory_is_its_own_verdict(grade, monkeypatch):
     """A notebook over the memory limit is stopped with MemoryLimitExceeded."""
     monkeypatch.setattr(
@@ -191,6 +203,7 @@ def test_too_much_memory_is_its_own_verdict(grade, monkeypatch):
     assert "2,048 MiB are allowed" in graded.record["message"]
 
 
+@pytest.mark.slow
 def test_too_many_processes_are_stopped(grade):
     """A notebook with more processes than allowed is stopped, all of them with it."""
     graded = grade("import subprocess, time\n[subprocess.Popen(['sleep', '77']) for _ in range(200)]\ntime.sleep(60)")
@@ -199,6 +212,7 @@ def test_too_many_processes_are_stopped(grade):
     assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77"]]
 
 
+@pytest.mark.slow
 def test_a_full_scratch_folder_is_its_own_verdict(grade):
     """Writing more than the quota is OutputLimitExceeded, and nothing of it reaches the disk."""
     cell = "with open('/tmp/huge', 'wb') as f:\n    while True: f.write(bytes(1 << 24))"
@@ -207,6 +221,7 @@ def test_a_full_scratch_folder_is_its_own_verdict(grade):
     assert "512 MiB" in graded.record["message"]
 
 
+@pytest.mark.slow
 def test_a_flood_of_output_is_cut_not_punished(grade):
     """A notebook that prints and prints is graded; what is kept of it is bounded."""
     cell = "import os\n" + FUNCTION + "print('y' * 100_000)\n    os.write(1, b'z' * 100_000)\n    return [[0], [0]]"
@@ -258,7 +273,7 @@ def test_unfinished_data_is_ours(grade, data, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["train", "test_a"])
-def test_changed_data_is_ours(grade, data, tmp_path, split):
+def test_changed_data_is_ours(grade, light, data, tmp_path, split):
     """One changed label in the training or the test data is InfrastructureError, and names the split."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
@@ -270,7 +285,7 @@ def test_changed_data_is_ours(grade, data, tmp_path, split):
     assert f"{split} was changed since it was built" in graded.record["message"]
 
 
-def test_without_bubblewrap_grade_refuses(grade, monkeypatch):
+def test_without_bubblewrap_grade_refuses(grade, light, monkeypatch):
     """No bubblewrap: exit 3 with the remedy, unless --sandbox none is given, which the record tells."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     refused = grade(ALL_SAMPLES)
@@ -280,7 +295,7 @@ def test_without_bubblewrap_grade_refuses(grade, monkeypatch):
     assert (trusted.status, trusted.record["sandbox"]) == (0, "none")
 
 
-def test_check_says_what_the_grader_will_say(grade, data, tmp_path, monkeypatch):
+def test_check_says_what_the_grader_will_say(grade, light, data, tmp_path, monkeypatch):
     """`grader check` grades on val, names what is ignored, and falls back to no sandbox with one notice."""
     notebook = graft("def your_select_indices(targets, losses):\n    return [everything(targets), everything(targets)]")
     helper = "def everything(targets):\n    return list(range(len(targets)))"
@@ -299,9 +314,19 @@ def test_check_says_what_the_grader_will_say(grade, data, tmp_path, monkeypatch)
     assert "sandbox none" in result.output
 
 
-def test_regrade_repeats_a_run(grade, data, tmp_path):
-    """`grader regrade` trains again and agrees to the last bit; a record that was touched up disagrees."""
+@pytest.mark.slow
+def test_regrade_repeats_a_run_full_of_randomness(grade, data, tmp_path):
+    """Whatever a solution draws, `grader regrade` draws the same and agrees to the last bit."""
     graded = grade(RANDOM, "--seed", "9")
+    options = ["--data", str(data), "--runs", str(tmp_path / "again")]
+    result = CliRunner().invoke(app, ["regrade", str(graded.run), *options])
+    assert result.exit_code == 0, result.output
+    assert "agrees with the first grading" in result.output
+
+
+def test_regrade_repeats_a_run(grade, light, data, tmp_path):
+    """`grader regrade` trains again and agrees to the last bit; a record that was touched up disagrees."""
+    graded = grade(ALL_SAMPLES, "--seed", "9")
     options = ["--data", str(data), "--runs", str(tmp_path / "again")]
     result = CliRunner().invoke(app, ["regrade", str(graded.run), *options])
     assert result.exit_code == 0, result.output
@@ -356,8 +381,18 @@ def command_lines(processes):
     return lines
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
-@pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
+@pytest.mark.parametrize(
+    ("moment", "sent"),
+    [
+        pytest.param("while it trains", signal.SIGKILL, id="while it trains-SIGKILL"),
+        *(
+            pytest.param(moment, sent, id=f"{moment}-{sent.name}", marks=pytest.mark.slow)
+            for moment in ("while it starts", "while it trains")
+            for sent in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+            if (moment, sent) != ("while it trains", signal.SIGKILL)
+        ),
+    ],
+)
 def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
     """Whenever the grader is killed, all sandbox processes die with it and no record, whole or half, is written."""
     notebook = tmp_path / "slow.ipynb"
@@ -386,7 +421,7 @@ def test_a_killed_grader_leaves_nothing_behind(data, tmp_path, sent, moment):
     assert not list(runs.glob("**/*")) if runs.exists() else True
 
 
-def test_records_can_be_read_back(grade):
+def test_records_can_be_read_back(grade, light):
     """`read_record` returns what was written; `--report` and the run folder hold the same JSON."""
     graded = grade(ALL_SAMPLES)
     assert json.loads(read_record(graded.run).to_json()) == graded.record

@@ -75,6 +75,7 @@ def test_too_many_processes_are_found_by_either(tmp_path, enforced_by):
     assert not [p for p in psutil.process_iter(["cmdline"]) if marker in (p.info["cmdline"] or [])]
 
 
+@pytest.mark.slow
 def test_a_fork_bomb_ends(tmp_path, control_group):
     """Processes that do nothing but fork get no further than the limit, and leave nothing behind."""
     bomb = "import os\nwhile True: os.fork()  # 7533"

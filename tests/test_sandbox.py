@@ -1,7 +1,8 @@
-"""What a notebook can reach from inside the sandbox: one attempt, one test, named after the attempt.
+"""What a process can reach from inside the sandbox: one attempt, one test, named after the attempt.
 
-Each cell raises an error with the word REACHED when its attempt succeeds. Where that is harmless, the same cell is run
-without a sandbox too, to show that the attempt succeeds there: a test that cannot fail proves nothing.
+Each piece of code raises an error with the word REACHED when its attempt succeeds. Where that is harmless, the same
+code is run without a sandbox too, to show that the attempt succeeds there: a test that cannot fail proves nothing. No
+kernel is started where none is looked at.
 """
 
 import os
@@ -9,14 +10,14 @@ import socket
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-import grader.sandbox
+from grader.sandbox import Backend
 from grader.sandbox.bubblewrap import hide_kit
 from grader.sandbox.plain import InFolder
 from grader.sandbox.running import CAPTURED_BYTES
+from tests.confined import run_confined
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 CANARY = "canary-5f1c"
@@ -73,43 +74,48 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_private_folder_cannot_be_reached(grade, data):
+def told(code, folder, backend=Backend.BWRAP):
+    """Run code where the notebook would run; return what it prints, "through" at its end if nothing stopped it."""
+    ended = run_confined(code + "\nprint('through')", folder, backend)
+    assert (ended.breach, ended.lost) == (None, None)
+    return ended.printed.strip()
+
+
+def test_the_private_folder_cannot_be_reached(data):
     """Labels by path: neither the private folder nor the data folder exists in the sandbox, and outside they do."""
     paths = [str(data / "private" / "train_truth.csv"), str(data / "private"), str(data), "private", "../private"]
-    cell = READ_PATH.format(paths=paths) + ALL_SAMPLES
-    assert grade(cell).record["verdict"] == "OK"
-    assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+    code = READ_PATH.format(paths=paths)
+    assert told(code, data / "public" / "train") == "through"
+    assert "REACHED" in told(code, data / "public" / "train", Backend.NONE)
 
 
-def test_the_organizers_home_cannot_be_reached(grade, home):
+def test_the_organizers_home_cannot_be_reached(home, tmp_path):
     """The home folder, its files, the clone's sources and the system's accounts are not there."""
-    repository = Path(grader.sandbox.__file__).parents[2]
     paths = [str(home), str(home / "secret.txt"), "/home", "/etc/passwd", "/etc/shadow", "/var", "/srv"]
-    paths += [str(repository / name) for name in ("README.md", "grader", "tests", ".git")]
-    cell = READ_PATH.format(paths=paths) + ALL_SAMPLES
-    assert grade(cell).record["verdict"] == "OK"
-    assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+    paths += [str(REPOSITORY / name) for name in ("README.md", "grader", "tests", ".git")]
+    code = READ_PATH.format(paths=paths)
+    assert told(code, tmp_path) == "through"
+    assert "REACHED" in told(code, tmp_path, Backend.NONE)
 
 
-def test_the_organizers_environment_cannot_be_reached(grade, home):
-    """No variable of the organizer's is in any process that the notebook can see."""
-    cell = SEARCH_ENVIRONMENT.format(backwards=CANARY[::-1]) + ALL_SAMPLES
-    graded = grade(cell)
-    assert graded.record["verdict"] == "OK", graded.record["message"]
-    assert CANARY not in "".join(path.read_text(errors="replace") for path in graded.run.glob("*.*"))
-    assert "REACHED" in grade("import os\nos.environ['X'] = " + repr(CANARY) + cell).record["message"]
+def test_the_organizers_environment_cannot_be_reached(home, tmp_path):
+    """No variable of the organizer's is in any process that the notebook can see; the search finds one that is."""
+    code = SEARCH_ENVIRONMENT.format(backwards=CANARY[::-1])
+    assert told(code, tmp_path) == "through"
+    planted = "import subprocess\nsubprocess.Popen(['sleep', '30'], env={'X': " + repr(CANARY) + "})\n"
+    assert "REACHED" in told(planted + code, tmp_path)
 
 
-def test_the_network_cannot_be_reached(grade):
+def test_the_network_cannot_be_reached(tmp_path):
     """Neither a server on this machine, by address or abstract socket, nor any interface but loopback is there."""
     with socket.socket() as server, socket.socket(socket.AF_UNIX) as local:
         server.bind(("127.0.0.1", 0))
         server.listen()
         local.bind(f"\0kit-{os.getpid()}")
         local.listen()
-        cell = USE_NETWORK.format(port=server.getsockname()[1], abstract=f"kit-{os.getpid()}") + ALL_SAMPLES
-        assert grade(cell).record["verdict"] == "OK"
-        assert "REACHED" in grade(cell, "--sandbox", "none").record["message"]
+        code = USE_NETWORK.format(port=server.getsockname()[1], abstract=f"kit-{os.getpid()}")
+        assert told(code, tmp_path) == "through"
+        assert "REACHED" in told(code, tmp_path, Backend.NONE)
 
 
 ESCAPES = {
@@ -124,7 +130,7 @@ for name in ("/x", "/usr/x", "/dev/x", "/etc/x", "train/x", "gateway/x", sys.pre
     "see other processes": """
 others = [p for p in os.listdir("/proc") if p.isdigit()]
 lines = [open(f"/proc/{p}/cmdline").read() for p in others]
-if len(others) > 8 or any("pytest" in line or "public" in line for line in lines):
+if len(others) > 8 or any("py" + "test" in line or "pub" + "lic" in line for line in lines):
     raise RuntimeError(f"REACHED {lines}")
 """,
     "make a user namespace": """
@@ -151,36 +157,50 @@ for number in os.listdir("/proc/self/fd"):
 
 
 @pytest.mark.parametrize("attempt", ESCAPES)
-def test_an_escape_fails(grade, attempt):
-    """What a process in the sandbox may not do fails, and the submission is graded as if it had not tried."""
-    graded = grade("import os, sys\n" + ESCAPES[attempt] + ALL_SAMPLES)
-    assert graded.record["verdict"] == "OK", graded.record["message"]
+def test_an_escape_fails(attempt, tmp_path):
+    """What a process in the sandbox may not do fails, and it goes on as if it had not tried."""
+    assert told("import os, sys\n" + ESCAPES[attempt], tmp_path) == "through"
 
 
-@pytest.mark.parametrize("trick", ["link", "hard link", "pipe", "folder"])
-def test_a_planted_output_is_not_followed(grade, data, trick):
-    """The executed notebook may be replaced by a link, a pipe or a folder: it is left out, and there is a verdict.
+PLANTED = {
+    "link": "os.symlink('/proc/self/environ', 'executed.ipynb')",
+    "link to a file of its own": "open('other', 'w').write('x'); os.symlink('other', 'executed.ipynb')",
+    "hard link": "open('other', 'w').write('x'); os.link('other', 'executed.ipynb')",
+    "pipe": "os.mkfifo('executed.ipynb')",
+    "folder": "os.mkdir('executed.ipynb')",
+}
 
-    A pipe holds papermill up, which is the participant's own loss of time.
-    """
-    plant = {
-        "link": "os.symlink('/proc/self/environ', 'executed.ipynb')",
-        "hard link": "open('other', 'w').write('x'); os.link('other', 'executed.ipynb')",
-        "pipe": "os.mkfifo('executed.ipynb')",
-        "folder": "os.mkdir('executed.ipynb')",
-    }[trick]
+
+@pytest.mark.parametrize("trick", PLANTED)
+def test_a_planted_output_is_not_followed(tmp_path, trick):
+    """The executed notebook may be replaced by a link, a pipe or a folder: it is left out, and nothing hangs."""
+    ended = run_confined(f"import os\n{PLANTED[trick]}\nprint('planted')", tmp_path)
+    assert (ended.printed.strip(), ended.executed, ended.breach, ended.lost) == ("planted", None, None, None)
+
+
+def test_an_output_that_is_a_file_is_brought_out(tmp_path):
+    """A regular file with one name is what the sandbox is asked for."""
+    ended = run_confined("open('executed.ipynb', 'w').write('{}')", tmp_path)
+    assert ended.executed == b"{}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trick", ["hard link", "pipe"])
+def test_a_planted_output_in_the_place_of_papermills(grade, data, trick):
+    """A notebook that replaces its own output gets a verdict; a pipe holds papermill up, at its own expense."""
     cell = (
         "import os\n"
         "def your_select_indices(targets, losses):\n    return [[0], [0]]\n"
-        f"if os.path.lexists('executed.ipynb'): os.remove('executed.ipynb')\n{plant}\n"
+        f"if os.path.lexists('executed.ipynb'): os.remove('executed.ipynb')\n{PLANTED[trick]}\n"
     )
-    graded = grade(cell, "--time-limit", "25")
+    graded = grade(cell, "--time-limit", "40")
     assert graded.record["verdict"] in ("OK", "RuntimeError", "TimeLimitExceeded"), graded.record
     executed = graded.run / "executed.ipynb"
     assert not executed.is_symlink()
     assert not executed.exists() or executed.read_bytes().startswith(b"{")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["in the cell", "in the function"])
 def test_no_path_of_the_organizers_is_told(grade, data, where):
     """A traceback through torch and the standard library names no folder outside the sandbox, in no file of the run."""
@@ -195,25 +215,31 @@ def test_no_path_of_the_organizers_is_told(grade, data, where):
     assert not [path for path in ours if path in told and not path.startswith("/usr")]
 
 
-def test_stray_processes_die_with_the_notebook(grade):
-    """A child in a session of its own that ignores every signal does not outlive the grading."""
-    cell = (
+def test_stray_processes_die_with_the_notebook(tmp_path):
+    """A child in a session of its own that ignores every signal does not outlive the sandbox."""
+    code = (
         "import subprocess\n"
         "subprocess.Popen(['sh', '-c', 'trap \"\" HUP INT TERM; sleep 7531 & wait'], start_new_session=True)\n"
     )
-    graded = grade(cell + ALL_SAMPLES)
-    assert graded.record["verdict"] == "OK"
+    assert told(code, tmp_path) == "through"
     listed = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
     assert "sleep 7531" not in listed
 
 
-def test_nothing_is_left_in_the_temporary_folder(grade, tmp_path, monkeypatch):
+def test_nothing_is_left_in_the_temporary_folder(grade, light, tmp_path, monkeypatch):
     """The folder with the socket and the notebook is removed."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "t").mkdir()
     assert grade(ALL_SAMPLES).record["verdict"] == "OK"
     assert list((tmp_path / "t").iterdir()) == []
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_a_program_that_ends_at_once_has_been_held(tmp_path, attempt):
+    """However soon it ends, it counts as one that was started: what it printed is kept, and nobody blames us."""
+    ended = run_confined("print('done')", tmp_path)
+    assert (ended.printed, ended.lost, ended.breach) == ("done\n", None, None)
 
 
 def test_captured_output_is_cut_with_a_notice(tmp_path):

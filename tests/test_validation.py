@@ -40,7 +40,7 @@ def run(*arguments):
     return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
 
 
-def test_validate_grades_compares_and_stores(references, tmp_path):
+def test_validate_grades_compares_and_stores(references, light, tmp_path):
     """Inside its band a reference passes, a second call trains nothing, and outside it fails with the distance."""
     first = run("nothing", "--seeds", "2")
     assert first.exit_code == 0, first.output
@@ -59,7 +59,7 @@ def test_validate_grades_compares_and_stores(references, tmp_path):
     assert manifest["seed"] == str(PRACTICE_SEED)
 
 
-def test_measurements_in_a_file_outlive_the_runs(references, tmp_path):
+def test_measurements_in_a_file_outlive_the_runs(references, light, tmp_path):
     """With a results file nothing is trained twice, until the solution changes; the table is written beside it."""
     assert run("nothing", "oracle", "--results", "kept/results.json").exit_code == 0
     written = (tmp_path / "kept" / "results.json").read_text()
@@ -103,7 +103,7 @@ def test_an_unknown_name_and_a_missing_folder_are_refused(references, tmp_path, 
     assert "clone of the repository" in missing.output
 
 
-def test_a_reference_that_fails_stops_the_validation(references):
+def test_a_reference_that_fails_stops_the_validation(references, light):
     """A reference whose verdict is not OK is an error of ours, with its message."""
     (references / "broken.py").write_text("raise RuntimeError('broken reference')\n")
     result = run("broken")
