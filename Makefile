@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PEERS ?= .venv-peers
 ENGINE ?= podman
 PRACTICE_SEED := 2026
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal --durations 15
 
-.PHONY: grade install test redteam lint validate data notebook format peers image fuzz pictures docs
+.PHONY: grade install test test-all redteam lint validate data notebook format peers image fuzz pictures docs
 
 # Grade the co-teaching reference on the full-size practice data.
 grade: $(BIN)/.installed data
@@ -22,17 +23,24 @@ grade: $(BIN)/.installed data
 # The environment alone: commands are then in .venv/bin.
 install: $(BIN)/.installed
 
+# An answer within minutes: every part of the kit, and one of each kind of what takes long.
 test: $(BIN)/.installed
-	$(BIN)/pytest -n logical --maxprocesses 4
+	$(PYTEST)
 
-# All hostile submissions, each with its verdict, and whether they work against careless graders: half an hour or more.
+# Everything: all hostile submissions, more examples of random input, Ray with two nodes, every page in Chromium, the
+# commands of the documentation.
+test-all: $(BIN)/.installed
+	$(PYTEST) -m "slow or not slow" --hypothesis-profile thorough
+
+# All hostile submissions, each with its verdict, and whether they work against careless graders.
 redteam: $(BIN)/.installed
-	$(BIN)/pytest -n logical --maxprocesses 4 -m "slow or not slow" tests/test_redteam.py
+	$(PYTEST) -m "slow or not slow" tests/test_redteam.py
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/competition build-notebook --check
 
 # The pages of docs/ as a site in build/site. Material announces its own future at each build, unless it is told not to.

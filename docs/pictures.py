@@ -193,7 +193,7 @@ def hold_contest(place: Path, profile: str) -> tuple[Shown, Shown]:
     run(folder, "grader", "report", f"runs/{reported}", "--out", "report.html")
     return (
         Shown("leaderboard", folder / "leaderboard.html", f".board tbody tr:nth-child({ROWS})", 1100),
-        Shown("report", folder / "report.html", ".panels", 860),
+        Shown("report", folder / "report.html", ".panels", 900),
     )
 
 

@@ -3,6 +3,10 @@
 import importlib.util
 import json
 import os
+
+for _library in ("OMP", "OPENBLAS", "MKL"):  # read at the first import; tests run side by side, one core for each
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,9 +28,11 @@ __all__ = ["light"]  # a fixture
 REPOSITORY = Path(__file__).parents[1]
 ALL_SAMPLES = "def your_select_indices(targets, losses):\n    return [list(range(len(targets)))] * 2\n"
 
-# No deadline per example: a hang ends at the timeout of the test. `make fuzz` takes the second profile.
+# No deadline per example: a hang ends at the timeout of the test. `make test-all` takes the second profile, `make fuzz`
+# the third.
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=CHECKS)
+settings.register_profile("thorough", max_examples=200, deadline=None, suppress_health_check=CHECKS)
 settings.register_profile("fuzz", max_examples=2500, deadline=None, suppress_health_check=CHECKS, print_blob=True)
 settings.load_profile("default")
 

@@ -1,13 +1,24 @@
-"""Made-up parts of a contest: entries, keys and records that nobody trained."""
+"""Made-up parts of a contest, and a whole one on disk whose workers answer from a script instead of training."""
 
+import csv
+import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+import grader.contest.cli
+from competition.notebook import graft, notebook_text
 from competition.task.points import performance
+from grader.cli import app
 from grader.contest.policy import Candidate
-from grader.contest.store import Entry, Key, Kind, Received
-from grader.grading import Record
-from grader.verdicts import Verdict
+from grader.contest.store import Entry, Key, Kind, Received, Store
+from grader.contest.workers import Outcome
+from grader.grading import Record, draft_record
+from grader.submission import lift, read_cells
+from grader.verdicts import ParticipantFault, Verdict
 
 VERSIONS = {"torch": "2.9"}
 
@@ -75,3 +86,100 @@ def make_candidate(number, *bacs, time="2026-03-01T12:00:00+00:00", verdict=Verd
         return Candidate(submission, (), 1, failed=True)
     records = tuple(make_record((bac, bac), seed=123 + k) for k, bac in enumerate(bacs))
     return Candidate(submission, records or (make_record(verdict=verdict),), len(records) or 1)
+
+
+class Contest:
+    """A folder of submissions, a store, and the command line over both."""
+
+    def __init__(self, folder, data):
+        self.folder, self.data = folder, data
+        self.submissions, self.runs, self.store = folder / "submissions", folder / "runs", folder / "contest.sqlite"
+        self.submissions.mkdir()
+
+    def submit(self, name, cell, time="2026-03-01T12:00:00+00:00"):
+        """Hand in a notebook with this solution cell; its file has this time."""
+        path = self.submissions / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(notebook_text(graft(cell)))
+        seconds = datetime.fromisoformat(time).timestamp()
+        os.utime(path, (seconds, seconds))
+        return path
+
+    def arguments(self, command, *options):
+        """Return the arguments of a command on this contest."""
+        places = [("--store", self.store)]
+        places += [] if command == "history" else [("--runs", self.runs), ("--data", self.data)]
+        own = [str(part) for place in places for part in place]
+        return [
+            command,
+            *map(str, options),
+            *own,
+            *(["--device", "cpu", "--threads", "1"] if command == "batch" else []),
+        ]
+
+    def run(self, command, *options, status=0):
+        """Run a command in this process; return what it printed."""
+        result = CliRunner().invoke(
+            app, self.arguments(command, *options), env={"COLUMNS": "300"}, catch_exceptions=False
+        )
+        assert result.exit_code == status, result.output
+        return result.output
+
+    def gradings(self):
+        """Return all gradings as (participant, grading), oldest first."""
+        with Store(self.store) as store:
+            names = {submission.id: submission.participant for submission in store.submissions()}
+            return [(names[grading.submission_id], grading) for grading in store.gradings()]
+
+    def board(self, *options):
+        """Make a leaderboard and return its CSV's rows."""
+        table = self.folder / "board.csv"
+        self.run("leaderboard", "--csv", table, *options)
+        with open(table, newline="") as stream:
+            return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def contest(tmp_path, data):
+    return Contest(tmp_path, data)
+
+
+class Scripted:
+    """Workers that answer from a script instead of training: per solution, its verdicts one after another.
+
+    A solution is known by its first line. `calls` keeps what was asked for, with how many at once.
+    """
+
+    def __init__(self, count=1, **verdicts):
+        self.count, self.verdicts, self.calls = count, verdicts, []
+        self.bacs, self.changes = {}, {}
+
+    def outcomes(self, tasks, at_once):
+        """Answer each task with the next verdict of its script."""
+        for task in tasks:
+            if isinstance(task.raw, ParticipantFault):
+                name = "fault"
+            else:
+                name = lift(read_cells(task.raw)).source.splitlines()[1].removeprefix("# ")
+            self.calls.append((name, at_once))
+            left = self.verdicts.get(name, [Verdict.OK])
+            verdict = left.pop(0) if len(left) > 1 else left[0]
+            bac = self.bacs.get(name, 0.7) if verdict is Verdict.OK else None
+            yield task.number, Outcome(self.record(task.settings, verdict, bac), {"output.txt": name.encode()})
+
+    def record(self, settings, verdict, bac):
+        """Make the record of an answer."""
+        draft = replace(draft_record(settings), verdict=verdict, points=0, message=f"it was {verdict.value}")
+        return replace(draft, bac=bac and (bac, bac), bac_mean=bac, **self.changes)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Put scripted workers in the place of this process."""
+
+    def install(**verdicts):
+        workers = Scripted(**verdicts)
+        monkeypatch.setattr(grader.contest.cli, "InProcess", lambda: workers)
+        return workers
+
+    return install

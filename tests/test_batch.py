@@ -1,6 +1,5 @@
 """`grader batch`, `history`, `leaderboard`: from a folder of notebooks to a board, also when something goes wrong."""
 
-import csv
 import json
 import os
 import shutil
@@ -10,125 +9,26 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 import grader.contest.cli
 from competition.notebook import graft, notebook_text
 from competition.splits import open_split
-from grader.cli import app
 from grader.contest.batch import Event, Step, make_jobs
 from grader.contest.entries import read_entries
 from grader.contest.progress import BatchView
-from grader.contest.store import Kind, Origin, Store
-from grader.contest.workers import Outcome
+from grader.contest.store import Origin, Store
 from grader.grading import Settings, draft_record, evaluate, load_models, read_record
-from grader.submission import lift, read_cells
-from grader.verdicts import ParticipantFault, Verdict
+from grader.verdicts import Verdict
 from tests.conftest import ALL_SAMPLES
+from tests.contest import contest, scripted
+
+__all__ = ["contest", "scripted"]  # fixtures
 
 OK, TIME, OURS = Verdict.OK, Verdict.TIME_LIMIT, Verdict.INFRASTRUCTURE_ERROR
 ENOUGH_SECONDS = 240.0
-
-
-class Contest:
-    """A folder of submissions, a store, and the command line over both."""
-
-    def __init__(self, folder, data):
-        self.folder, self.data = folder, data
-        self.submissions, self.runs, self.store = folder / "submissions", folder / "runs", folder / "contest.sqlite"
-        self.submissions.mkdir()
-
-    def submit(self, name, cell, time="2026-03-01T12:00:00+00:00"):
-        """Hand in a notebook with this solution cell; its file has this time."""
-        path = self.submissions / f"{name}.ipynb"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(notebook_text(graft(cell)))
-        seconds = datetime.fromisoformat(time).timestamp()
-        os.utime(path, (seconds, seconds))
-        return path
-
-    def arguments(self, command, *options):
-        """Return the arguments of a command on this contest."""
-        places = [("--store", self.store)]
-        places += [] if command == "history" else [("--runs", self.runs), ("--data", self.data)]
-        own = [str(part) for place in places for part in place]
-        return [
-            command,
-            *map(str, options),
-            *own,
-            *(["--device", "cpu", "--threads", "1"] if command == "batch" else []),
-        ]
-
-    def run(self, command, *options, status=0):
-        """Run a command in this process; return what it printed."""
-        result = CliRunner().invoke(
-            app, self.arguments(command, *options), env={"COLUMNS": "300"}, catch_exceptions=False
-        )
-        assert result.exit_code == status, result.output
-        return result.output
-
-    def gradings(self):
-        """Return all gradings as (participant, grading), oldest first."""
-        with Store(self.store) as store:
-            names = {submission.id: submission.participant for submission in store.submissions()}
-            return [(names[grading.submission_id], grading) for grading in store.gradings()]
-
-    def board(self, *options):
-        """Make a leaderboard and return its CSV's rows."""
-        table = self.folder / "board.csv"
-        self.run("leaderboard", "--csv", table, *options)
-        with open(table, newline="") as stream:
-            return list(csv.DictReader(stream))
-
-
-@pytest.fixture
-def contest(tmp_path, data):
-    return Contest(tmp_path, data)
-
-
-class Scripted:
-    """Workers that answer from a script instead of training: per solution, its verdicts one after another.
-
-    A solution is known by its first line. `calls` keeps what was asked for, with how many at once.
-    """
-
-    def __init__(self, count=1, **verdicts):
-        self.count, self.verdicts, self.calls = count, verdicts, []
-        self.bacs, self.changes = {}, {}
-
-    def outcomes(self, tasks, at_once):
-        """Answer each task with the next verdict of its script."""
-        for task in tasks:
-            if isinstance(task.raw, ParticipantFault):
-                name = "fault"
-            else:
-                name = lift(read_cells(task.raw)).source.splitlines()[1].removeprefix("# ")
-            self.calls.append((name, at_once))
-            left = self.verdicts.get(name, [OK])
-            verdict = left.pop(0) if len(left) > 1 else left[0]
-            bac = self.bacs.get(name, 0.7) if verdict is OK else None
-            yield task.number, Outcome(self.record(task.settings, verdict, bac), {"output.txt": name.encode()})
-
-    def record(self, settings, verdict, bac):
-        """Make the record of an answer."""
-        draft = replace(draft_record(settings), verdict=verdict, points=0, message=f"it was {verdict.value}")
-        return replace(draft, bac=bac and (bac, bac), bac_mean=bac, **self.changes)
-
-
-@pytest.fixture
-def scripted(monkeypatch):
-    """Put scripted workers in the place of this process."""
-
-    def install(**verdicts):
-        workers = Scripted(**verdicts)
-        monkeypatch.setattr(grader.contest.cli, "InProcess", lambda: workers)
-        return workers
-
-    return install
 
 
 def test_a_night_of_grading(contest, light):
@@ -358,98 +258,6 @@ def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted
     assert "ann.ipynb is gone, or was changed since it was received, and no run folder in" in printed
 
 
-def test_what_a_csv_says_counts(contest, scripted):
-    """Times, names and choices come from the CSV; the daily limit and the final follow them."""
-    for name in ("one", "two", "three"):
-        contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
-    table = contest.folder / "received.csv"
-    table.write_text(
-        "participant,path,submitted_at,final\n"
-        "ann,submissions/one.ipynb,2026-03-01T00:30:00+01:00,1\n"
-        "ann,submissions/two.ipynb,2026-03-01T10:00:00,\n"
-        "ann,submissions/three.ipynb,2026-03-01T11:00:00Z,0\n"
-    )
-    workers = scripted()
-    workers.bacs = {"one": 0.6, "two": 0.7, "three": 0.8}
-    contest.run("batch", table)
-    [everything] = contest.board("--split", "test_a")
-    [limited] = contest.board("--split", "test_a", "--daily-limit", "1")
-    [last] = contest.board("--split", "test_a", "--policy", "last", "--daily-limit", "1")
-    assert [row["bac_mean"] for row in (everything, limited, last)] == ["0.8", "0.7", "0.7"]
-    assert everything["last"] == "2026-03-01T11:00:00+00:00"
-    contest.run("batch", table, "--split", "test_b")
-    assert contest.board("--split", "test_b")[0]["bac_mean"] == "0.6"
-    printed = contest.run("history", "ann")
-    assert [word in printed for word in ("2026-02-28T23:30:00+00:00", "chosen", "test_b", "0.6000")] == [True] * 4
-    assert "knows no participant named 'bob'" in contest.run("history", "bob", status=2)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("participant,path\nann,x.ipynb\n", "has no column submitted_at"),
-        ("participant;path;submitted_at\n", "commas between: participant,path,submitted_at"),
-        ("participant,path,submitted_at\nann,x.ipynb,yesterday\n", "line 2: 'yesterday' is no time"),
-        ("participant,path,submitted_at\n,x.ipynb,2026-03-01\n", "line 2: participant and path may not be empty"),
-        ("participant,path,submitted_at,final\nann,x.ipynb,2026-03-01,perhaps\n", "final is 'perhaps'"),
-        ("participant,path,submitted_at\n", "holds no submission"),
-    ],
-)
-def test_a_wrong_csv_is_a_usage_error(contest, text, words):
-    """The message names the line and the remedy; nothing is received or graded."""
-    table = contest.folder / "received.csv"
-    table.write_text(text)
-    assert words in " ".join(contest.run("batch", table, status=2).replace("│", " ").split())
-    assert contest.gradings() == []
-
-
-def test_a_missing_file_is_named_before_anything_is_graded(contest):
-    """A path that is not there is a usage error that names the CSV's line; so is a notebook for a folder."""
-    table = contest.folder / "received.csv"
-    table.write_text("participant,path,submitted_at\nann,nowhere.ipynb,2026-03-01\n")
-    printed = " ".join(contest.run("batch", table, status=2).replace("│", " ").split())
-    assert "received.csv, line 2:" in printed
-    assert "nowhere.ipynb cannot be read" in printed
-    notebook = contest.submit("ann", ALL_SAMPLES)
-    assert "is a single file" in contest.run("batch", notebook, status=2)
-
-
-def test_files_that_may_not_be_read_are_faults_of_their_own(contest, tmp_path):
-    """A link and a file that is far too large get a verdict; Jupyter's own folders and other files are no entries."""
-    secret = tmp_path / "secret.ipynb"
-    secret.write_text(notebook_text(graft(ALL_SAMPLES)))
-    (contest.submissions / "link.ipynb").symlink_to(secret)
-    (contest.submissions / "large.ipynb").write_bytes(bytes(17 << 20))
-    (contest.submissions / "notes.txt").write_text("hello")
-    (contest.submissions / ".ipynb_checkpoints").mkdir()
-    shutil.copy(secret, contest.submissions / ".ipynb_checkpoints" / "ann.ipynb")
-    entries = read_entries(contest.submissions)
-    assert [entry.participant for entry in entries] == ["large", "link"]
-    assert {entry.code.split(":")[0] for entry in entries} == {"file"}
-    contest.run("batch", contest.submissions)
-    assert {grading.record.verdict for _, grading in contest.gradings()} == {Verdict.PRESENTATION_ERROR}
-
-
-def test_a_file_with_the_text_of_a_solution_shares_no_result_with_it(contest):
-    """Its checksum is that of the solution, and still it is something else: no notebook."""
-    cell = f"# ann\n{ALL_SAMPLES}"
-    notebook = contest.submit("ann", cell)
-    source = lift(read_cells(notebook.read_bytes())).source
-    (contest.submissions / "mallory.ipynb").write_text(source)
-    ann, mallory = read_entries(contest.submissions)
-    assert ann.code.removeprefix("cell:") == mallory.code.removeprefix("file:")
-    assert ann.code != mallory.code
-
-
-def test_solution_files_are_references_only(contest, tmp_path):
-    """A .py file is a reference solution where one is asked for, and no submission."""
-    (contest.submissions / "mine.py").write_text(ALL_SAMPLES)
-    with pytest.raises(ValueError, match="holds no submission"):
-        read_entries(contest.submissions)
-    [entry] = read_entries(contest.submissions, Kind.REFERENCE)
-    assert (entry.participant, entry.kind, entry.code[:5]) == ("mine", Kind.REFERENCE, "cell:")
-
-
 @pytest.mark.parametrize("options", [[], ["--missing", "--split", "val"]], ids=["nothing", "no board"])
 def test_a_batch_of_nothing_is_a_usage_error(contest, options):
     """Without a folder, --missing or --oracle there is nothing to do; --missing needs a leaderboard's split."""
@@ -461,22 +269,6 @@ def test_commands_on_no_store_say_so(contest):
     for arguments in (["history", "ann"], ["leaderboard", "--split", "test_a"]):
         assert "there is no store" in contest.run(*arguments, status=3)
     assert not contest.store.exists()
-
-
-def test_a_hostile_name_is_only_a_name(contest, scripted):
-    """Escape sequences and line breaks in a participant's name reach no terminal."""
-    table = contest.folder / "received.csv"
-    contest.submit("x", f"# ann\n{ALL_SAMPLES}")
-    name = "\x1b[2J\x1b]0;title\x07eve\u202e [bold]b[/bold]" + "y" * 200
-    with open(table, "w", newline="") as stream:
-        csv.writer(stream).writerows(
-            [["participant", "path", "submitted_at"], [name, "submissions/x.ipynb", "2026-03-01"]]
-        )
-    scripted()
-    printed = contest.run("batch", table) + contest.run("leaderboard", "--split", "test_a")
-    assert "eve [bold]b[/bold]yyy" in printed
-    assert "…" in printed
-    assert not {"\x1b", "\x07", "\u202e"} & set(printed)
 
 
 def test_the_live_table_shows_what_runs_and_what_remains(contest):

@@ -208,6 +208,7 @@ def test_zips_of_another_layout_unpack_too(data, tmp_path):
     assert sorted(p.name for p in (tmp_path / "train").iterdir()) == ["data", "dataset_labels.csv"]
 
 
+@pytest.mark.slow
 def test_run_all_works_in_the_handed_out_folder(data, tmp_path):
     """Opened in a copy of `public/`, with no kit beside it, the starter runs to its score, bars and plots included."""
     shutil.copytree(data / "public", tmp_path / "handed out")

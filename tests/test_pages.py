@@ -83,8 +83,16 @@ def column(page, selector):
     return [text.strip() for text in page.locator(f"tbody tr:visible {selector}").all_inner_texts()]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESKTOP, 900, PHONE])
+WALK = [
+    pytest.param(
+        width, scheme, marks=() if (width, scheme) in ((DESKTOP, "light"), (PHONE, "dark")) else pytest.mark.slow
+    )
+    for width in (DESKTOP, 900, PHONE)
+    for scheme in ("light", "dark")
+]
+
+
+@pytest.mark.parametrize(("width", "scheme"), WALK)
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_board_opens_in_peace_and_fits(visitor, board, width, scheme):
     """No console message, no request, nothing wider than the window, bright in light mode and dark in dark mode."""
@@ -146,7 +154,7 @@ def test_search_finds_by_name(visitor, width):
     assert len(column(page, ".name")) == everybody + 1
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("width", [DESKTOP, pytest.param(PHONE, marks=pytest.mark.slow)])
 def test_every_column_sorts(visitor, width):
     """A header sorts its column, the second time the other way; what has no value is last; the rank restores all."""
     page = visitor.open(leaderboard_page(BOARDS["public"]), width=width)

@@ -1,6 +1,7 @@
 """The red-team corpus: every hostile submission gets its verdict, no more than it earns, and leaves nothing behind.
 
-The fast half runs by default, `make redteam` runs all. What works against a careless grader is shown to work there.
+One of each group runs by default; `make redteam` and `make test-all` run all. What works against a careless grader is
+shown to work there.
 """
 
 import ctypes
@@ -49,20 +50,16 @@ TIME_LIMIT = ("--time-limit", "25")  # seconds; a kernel needs some of them to s
 SMALL_MEMORY = 2 << 30  # enough for a kernel with torch, and quickly filled
 NEVER_STARTS = "PresentationError/notebook"  # files that are refused before a sandbox is made
 UNEARNED = 0.6  # balanced accuracy; what the attacks on metric and state select earns less
-FAST = {
-    *("metric_module_call", "metric_labels_all_one", "state_autograd_graph", "state_no_check"),
-    *("files_labels_by_path", "files_proc", "files_startup", "files_key_ring", "files_planted_link", "files_fill_tmp"),
-    *("process_daemon", "process_privileges", "process_kill_all", "process_system_exit", "process_balloon"),
-    *("channel_early_answers", "channel_many_connections", "channel_oversized_frame", "channel_pickle"),
-    *("channel_half_frame", "channel_forged_notebook", "channel_markup_in_error"),
-    *("notebook_transformers", "notebook_changed_locked_cells"),
+FAST = {  # one of each group, with five verdicts; the others are slow, as each starts a kernel
+    *("metric_labels_all_one", "state_no_check", "files_fill_tmp"),
+    *("process_system_exit", "channel_early_answers", "notebook_transformers"),
 }
 SEARCH, UNLINK, USER_RING = 10, 9, -4
 KEY_CALLS = {"x86_64": (248, 250), "aarch64": (217, 219)}  # add_key, keyctl
 
 
 def parameters(attacks):
-    """Make a test's parameters of attacks, the fast half unmarked."""
+    """Make a test's parameters of attacks; the fast ones are unmarked."""
     made = []
     for attack in attacks:
         name = f"{attack.verdict}/{attack.name}"
@@ -244,6 +241,7 @@ def test_an_attack_works_without_a_sandbox(attack, grade, organizer):
     assert "REACHED" in graded.record["message"]
 
 
+@pytest.mark.slow
 def test_the_key_ring_is_out_of_reach(grade, organizer, monkeypatch):
     """The organizer's key is not read and none is planted; where the calls are not refused, both would be done."""
     if not put_key("redteam-organizer", CANARY):
@@ -260,6 +258,7 @@ def test_the_key_ring_is_out_of_reach(grade, organizer, monkeypatch):
         remove_keys()
 
 
+@pytest.mark.slow
 def test_kernel_settings_would_be_reached_where_they_are_writable(grade, organizer, monkeypatch):
     """Where root grades, a notebook could open the kernel's settings for writing, were they not mounted read-only."""
     if not os.access("/proc/sys/kernel/core_pattern", os.W_OK):
@@ -269,7 +268,7 @@ def test_kernel_settings_would_be_reached_where_they_are_writable(grade, organiz
     assert "REACHED /proc/sys" in graded.record["message"]
 
 
-def test_the_search_for_what_is_left_finds_a_running_sandbox(organizer):
+def test_the_search_for_what_is_left_finds_a_running_sandbox(organizer, light):
     """While a sandbox runs, its processes, its socket's folder and its children are seen; afterwards they are not."""
     with gateway_folder() as folder:
         (folder / INPUT_NOTEBOOK).write_text(notebook_text(graft("import time\ntime.sleep(1000)\n" + ALL_SAMPLES)))
@@ -316,6 +315,7 @@ def run_cell(cell, dataset):
     )
 
 
+@pytest.mark.slow
 def test_memorised_answers_are_right(draws):
     """The table knows the public draw and nothing of another; the hashes know every image of both; both are short."""
     for draw in ("train", "redraw-1"):

@@ -284,14 +284,14 @@ def image_sizes(folder):
     return {path.name: np.frombuffer(path.read_bytes()[16:24], ">u4").tolist() for path in sorted(folder.glob("*.png"))}
 
 
-def test_a_run_is_analyzed(grade, data):
+def test_a_run_is_analyzed(grade, light, data):
     """Class 1 alone is selected: purity, recall and the frequency as values are exactly those of its labels."""
     cell = (
         "def your_select_indices(targets, losses):\n"
-        "    ones = (targets == 1).nonzero().flatten()\n"
-        "    return [ones, ones.repeat(2)]\n"
+        "    ones = [place for place, label in enumerate(targets) if label == 1]\n"
+        "    return [ones, ones + ones]\n"
     )
-    graded = grade(cell, "--sandbox", "none")
+    graded = grade(cell)
     assert graded.record["verdict"] == "OK", graded.printed
     result = analyze(graded.run, data)
     assert result.exit_code == 0, result.output

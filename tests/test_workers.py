@@ -69,6 +69,7 @@ def test_an_address_where_no_cluster_is_says_so():
         RayWorkers(None, threads=1, address="127.0.0.1:9")
 
 
+@pytest.mark.slow
 def test_a_reaper_outlives_a_worker_that_is_cancelled(tmp_path):
     """Ray, which kills a worker at a Ctrl-C, leaves its children to the reaper, which lets nothing live."""
     told = tmp_path / "pid"

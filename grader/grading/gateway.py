@@ -43,8 +43,12 @@ class Gateway:
         self.answer_seconds = 0.0
         self._path = folder / Path(GATEWAY_SOCKET).name
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._path))
-        self._listener.listen(1)
+        try:
+            self._listener.bind(str(self._path))
+            self._listener.listen(1)
+        except OSError:
+            self._listener.close()
+            raise
         self._connection: socket.socket | None = None
         self._deadline = 0.0
 
