@@ -2,7 +2,7 @@
 
     python -m benchmarks.training_loop [--repeats 3]
 
-Naive: torch's own layers in the NCHW layout, gradients in the selection pass too, every PNG decoded at every access.
+Naive: the same layers in the NCHW layout, gradients in the selection pass too, every PNG decoded at every access.
 Both loops train on one thread, in turn, each in a process of its own, with the default selection, 10 batches long and
 6 epochs. Printed: the time of each and their ratio, pair by pair.
 
@@ -63,7 +63,7 @@ class NaiveDataset(Dataset[tuple[torch.Tensor, int]]):
 
 
 def naive_model(model: SmallMobileNet) -> nn.Module:
-    """Build the same network from torch's own layers, with the weights of `model`."""
+    """Build the same network as one row of layers, with the weights of `model`."""
     layers: list[nn.Module] = []
     for layer in model.features.modules():
         if isinstance(layer, nn.Conv2d):
