@@ -58,6 +58,10 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. A notebook that still waits for a batch then ends."""
         self._listener.close()
         if self._connection is not None:
             self._connection.close()

@@ -134,6 +134,7 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
                 except ChannelEnded:
                     pass
                 seconds = time.monotonic() - started
+                gateway.close()
                 running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
             running.stop()
             breach = watchdog.breach or running.breach()
