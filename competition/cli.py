@@ -151,7 +151,7 @@ def package(
     """Graft a solution file into the starter notebook."""
     with errors_to_status():
         try:
-            solution = cell.read_text(encoding="utf-8")
+            solution = cell.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise CellError(f"{cell} cannot be read: {error}") from None
         path = output or Path(f"{cell.stem}.ipynb")

@@ -2,7 +2,7 @@
 
 `story.md` is the notebook from top to bottom: text becomes markdown cells; a fence ``python locked NAME`` becomes a
 locked cell, with the text of ``task/NAME.py`` where the fence is empty; the fence ``python solution`` becomes the one
-editable cell. Cells are known by their first line, the marker, since editors lose ids and tags.
+editable cell. Cells are known by their marker line, since editors lose ids and tags.
 """
 
 from __future__ import annotations
@@ -30,6 +30,16 @@ _DRIVE_ID = re.compile(r"[\w-]+")
 def first_line(source: str) -> str:
     """Return the first line of a cell that is not blank, stripped."""
     return next((line.strip() for line in source.splitlines() if line.strip()), "")
+
+
+def has_marker(source: str) -> bool:
+    """Say whether a cell is marked as the solution: among its leading comments and blank lines."""
+    for line in map(str.strip, source.splitlines()):
+        if line == SOLUTION_MARKER:
+            return True
+        if line and not line.startswith("#"):
+            return False
+    return False
 
 
 def locked_text(name: str) -> str:
@@ -130,7 +140,7 @@ def graft(solution: str) -> NotebookNode:
         raise CellError(f"the solution cell holds more than {MAX_CELL_BYTES // 1024} KiB: shorten it")
     if LOCKED_MARKER.fullmatch(first_line(solution)):
         raise CellError("this is a locked cell, not a solution: give the file that defines your_select_indices")
-    if first_line(solution) != SOLUTION_MARKER:
+    if not has_marker(solution):
         solution = f"{SOLUTION_MARKER}\n{solution}"
     notebook = build_notebook()
     cell = next(cell for cell in notebook.cells if cell.id == "solution")

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 
 import pytest
 
-from competition.notebook import SOLUTION_MARKER, build_notebook, notebook_text
+from competition.notebook import SOLUTION_MARKER, build_notebook, graft, has_marker, notebook_text
 from grader.submission import MAX_NOTEBOOK_BYTES, read_file, read_submission
 from grader.submission.advice import EXAMINED_CHARACTERS, NAMED_AT_MOST
 from grader.verdicts import ParticipantFault, Verdict
@@ -13,14 +14,16 @@ from grader.verdicts import ParticipantFault, Verdict
 SOLUTION = f"{SOLUTION_MARKER}\ndef your_select_indices(targets, losses):\n    return [[], []]"
 
 
+STARTER = [c for c in json.loads(notebook_text(build_notebook()))["cells"] if c.get("id") != "solution"]
+
+
 def notebook_with(*cells, base=None, **fields):
     """Make a notebook file of the starter's cells (or of `base`) and more; `fields` go to its top level."""
-    starter = [c for c in json.loads(notebook_text(build_notebook()))["cells"] if c.get("id") != "solution"]
     made = [
         cell if isinstance(cell, dict) else {"cell_type": "code", "metadata": {}, "outputs": [], "source": cell}
         for cell in cells
     ]
-    notebook = {"cells": [*(starter if base is None else base), *made], "metadata": {}, "nbformat": 4}
+    notebook = {"cells": [*(STARTER if base is None else base), *made], "metadata": {}, "nbformat": 4}
     return json.dumps({**notebook, "nbformat_minor": 5, **fields}).encode()
 
 
@@ -46,8 +49,12 @@ def message_of(raw):
         (b'{"cells": ["text"]}', "cell 1 has no source text"),
         (b'{"cells": [{"source": [1]}]}', "cell 1 has no source text"),
         (b'{"worksheets": [], "nbformat": 3}', "old format 3"),
-        (notebook_with(), "no solution cell: its first line must be"),
-        (notebook_with("def your_select_indices(t, l): pass", base=[]), "cell 1 defines your_select_indices"),
+        (notebook_with(), "no solution cell: no cell has the line"),
+        (notebook_with("select = your_select_indices", base=[]), "and none defines your_select_indices"),
+        (
+            notebook_with("def your_select_indices(t, l): pass", "your_select_indices = None", base=[]),
+            "cells 1 and 2 each define your_select_indices: put the line above the one that is to be graded",
+        ),
         (notebook_with(SOLUTION, SOLUTION, base=[]), "more than one solution cell (cells 1 and 2)"),
         (notebook_with({"cell_type": "markdown", "source": SOLUTION}, base=[]), "is a markdown cell"),
         (notebook_with({"cell_type": "raw", "source": SOLUTION}, base=[]), "is a raw cell"),
@@ -82,6 +89,101 @@ def test_editors_white_space_is_no_change():
     assert read_submission(b"\xef\xbb\xbf" + notebook_with("\n\n  " + SOLUTION)).notices == ()
 
 
+@pytest.mark.parametrize(
+    "above",
+    ["\n\n", "#@title My solution\n", "# my team: the sevens\n\n  # second try\n", "\ufeff", "\ufeff\n#@title\n\n"],
+    ids=["blank lines", "Colab's title", "comments", "byte-order mark", "all of them"],
+)
+def test_the_marker_may_stand_below_comments(above):
+    """Whatever comments and blank lines an editor or a person puts above the marker, it is the solution cell."""
+    submission = read_submission(notebook_with(above + SOLUTION))
+    assert submission.notices == ()
+    assert submission.solution == (above + SOLUTION).removeprefix("\ufeff")
+    assert sum(has_marker(cell.source) for cell in graft(submission.solution).cells) == 1
+
+
+def test_a_marker_below_code_is_none():
+    """A marker in a string or below a statement does not make a second solution cell."""
+    other = f'text = """\n{SOLUTION_MARKER}\n"""'
+    assert read_submission(notebook_with(other, SOLUTION)).solution == SOLUTION
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "import torch\n\ndef your_select_indices(targets, losses):\n    return [[], []]",
+        "your_select_indices = lambda targets, losses: [[], []]",
+    ],
+    ids=["def", "assignment"],
+)
+def test_without_a_marker_the_one_cell_that_defines_the_function_is_taken(definition):
+    """Who deleted the marker is graded all the same, and told so."""
+    submission = read_submission(notebook_with("print(your_select_indices)", definition))
+    assert submission.solution == definition
+    assert re.fullmatch(
+        r"cell \d+ was taken: it defines the function, and no cell has the line .*", submission.notices[0]
+    )
+    assert len(submission.notices) == 1
+
+
+def test_a_solution_cell_that_nobody_edited_is_noticed():
+    """The starter's own cell says loudly what it is; one more comment in it, and it is somebody's own."""
+    starter = next(cell for cell in build_notebook().cells if cell.id == "solution").source
+    [notice] = read_submission(notebook_with(starter)).notices
+    assert "is still the starter's" in notice
+    assert read_submission(notebook_with(starter + "\n# mine")).notices == ()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "def your_select_indices(targets, losses):\n    return [[0], [0]]",
+        "your_select_indices = clever",
+        "from mine import clever as your_select_indices",
+    ],
+    ids=["def", "assignment", "import"],
+)
+def test_a_function_in_another_cell_is_noticed(elsewhere):
+    """A definition that is ignored, while the marked cell counts, is said in a sentence with its cell's number."""
+    [notice] = read_submission(notebook_with(SOLUTION, "print(your_select_indices)", elsewhere)).notices
+    assert re.match(r"cell \d+ defines your_select_indices too; it is ignored", notice)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("def your_select_indices(targets, losses)\n    pass", "line 2: SyntaxError: expected ':'"),
+        (
+            "%matplotlib inline\ndef your_select_indices(targets, losses):\n  return [",
+            "line 4: SyntaxError: '[' was never",
+        ),
+        ("def your_select_indices(targets):\n    pass", "line 2: your_select_indices is called with two arguments"),
+        ("def your_select_indices(a, b, c):\n    pass", "losses, but needs 3"),
+        ("def your_select_indices(targets, *, losses):\n    pass", "but needs 2"),
+        ("def your_select_indice(targets, losses):\n    pass", "is your_select_indice, in line 2, the one?"),
+        ("%%time\ndef your_select_indices(targets, losses):\n    pass", "line 2: %%time works on the first line"),
+    ],
+)
+def test_what_can_be_seen_without_running_is_said_with_its_line(cell, words):
+    """Syntax, parameters, a misspelt name, a misplaced magic: told with the line as the author counts it."""
+    notices = read_submission(notebook_with(f"{SOLUTION_MARKER}\n{cell}")).notices
+    assert any(words in notice for notice in notices), notices
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "def your_select_indices(targets, losses, rate=0.5):\n    pass",
+        "def your_select_indices(*both):\n    pass",
+        "%matplotlib inline\nimport os  # why?\nfiles = !ls\ndef your_select_indices(t, l):\n    # really?\n    pass",
+    ],
+    ids=["a default", "any number", "magics"],
+)
+def test_what_is_in_order_is_passed_over_in_silence(cell):
+    """Defaults, star arguments and IPython's own syntax are no mistakes."""
+    assert read_submission(notebook_with(f"{SOLUTION_MARKER}\n{cell}")).notices == ()
+
+
 def test_changed_and_missing_locked_cells_are_named():
     """A participant reads which locked cells differ, and that the difference is ignored."""
     starter = json.loads(notebook_text(build_notebook()))["cells"]
@@ -111,7 +213,8 @@ def test_a_function_of_another_name_is_noticed():
         notebook_with(f"{SOLUTION_MARKER}\ndef select_indices(targets, losses):\n    return [[], []]")
     )
     assert wrong.notices[-1:] == (
-        "the solution cell defines no your_select_indices, the function that is called for every batch",
+        "the solution cell defines no your_select_indices, the function that is called for every batch; "
+        "is select_indices, in line 2, the one?",
     )
     assigned = f"{SOLUTION_MARKER}\nyour_select_indices = lambda targets, losses: [[], []]"
     assert read_submission(notebook_with(assigned)).notices == ()

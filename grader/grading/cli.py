@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,9 @@ from grader.options import (
     chosen_device,
     fail,
 )
-from grader.safe_io import write_whole
+from grader.safe_io import plain_text, write_whole
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
-from grader.submission import read_file
+from grader.submission import read_file, read_submission
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 
@@ -51,21 +52,35 @@ def read_bytes(notebook: Path) -> bytes | ParticipantFault:
         raise typer.BadParameter(f"{notebook}: {error.strerror}") from None
 
 
-def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path | None) -> None:
-    """Keep, report and print a grading; exit with the status of its verdict."""
+def tell_at_once(raw: bytes | ParticipantFault) -> bool:
+    """Print what can be said of a notebook without running it; say whether there was anything to read."""
+    if isinstance(raw, ParticipantFault):
+        return False
+    try:
+        notices = read_submission(raw).notices
+    except ParticipantFault:
+        return False
+    for notice in notices:
+        typer.secho(f"notice: {plain_text(notice)}", fg="yellow", err=True)
+    return True
+
+
+def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path | None, *, told: bool = False) -> None:
+    """Keep, report and print a grading, its notices too unless they were `told` before; exit with its status."""
     run = None
+    shown = replace(record, notices=()) if told else record
     try:
         if runs is not None:
             run = write_run(runs, record, artifacts)
         if report is not None:
             write_whole(report, record.to_json())
     except InfrastructureError as error:
-        show(record, run)
+        show(shown, run)
         raise fail(error.message) from None
     except OSError as error:
-        show(record, run)
+        show(shown, run)
         raise fail(f"{report} could not be written: {error.strerror}") from None
-    show(record, run)
+    show(shown, run)
     if record.verdict is Verdict.INFRASTRUCTURE_ERROR:
         raise typer.Exit(OURS)
     if record.verdict is not Verdict.OK:
@@ -127,6 +142,8 @@ def check_command(
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
     require_folder_of(report)
+    raw = read_bytes(notebook)
+    told = tell_at_once(raw)
     problem = bwrap_problem()
     if problem is not None:
         typer.echo(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
@@ -139,7 +156,7 @@ def check_command(
         seconds=time_limit,
         progress=sys.stderr.isatty(),
     )
-    finish(*grade_unless_stopped(read_bytes(notebook), settings), None, report)
+    finish(*grade_unless_stopped(raw, settings), None, report, told=told)
 
 
 def regrade_command(

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from competition.notebook import SOLUTION_MARKER, first_line
+from competition.notebook import has_marker
 from grader.safe_io import plain_text
 
 MAX_TEXT = 64 * 1024  # characters, of all of a cell's output
@@ -190,6 +190,6 @@ def notebook_output(executed: bytes) -> NotebookOutput | None:
         case _:
             return None
     for place, cell in enumerate(cells):
-        if first_line(joined(cell.get("source"))) == SOLUTION_MARKER:
+        if has_marker(joined(cell.get("source"))):
             return NotebookOutput(shown([cell]), shown(cells[place + 1 :]))
     return None

@@ -6,34 +6,46 @@ import ast
 import builtins
 import re
 import warnings
+from contextlib import suppress
+from difflib import get_close_matches
 
 from competition.notebook import LOCKED_MARKER, build_notebook, first_line
+from grader.safe_io import plain_name
+from grader.submission.comparing import comparable
 from grader.submission.lifting import FUNCTION_NAME
 from grader.submission.reading import Cell
 
 EXAMINED_CHARACTERS = 1 << 18  # of the cells that are ignored: a hint is not worth more time and memory than that
 NAMED_AT_MOST = 20
+CELLS_AT_MOST = 3
 LONGEST_NAME = 80
-_MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?].*|.*\?)$", re.MULTILINE)
+_MAGIC_LINE = re.compile(r"^([ \t]*+)(?:[%!?].*|[^#\n]*\?)$", re.MULTILINE)  # possessive: linear in a line of blanks
 _MAGIC_VALUE = re.compile(r"(?<==)[ \t]*[%!].*$", re.MULTILINE)
 
 
-def parse(source: str) -> ast.Module | None:
-    """Parse a cell's source, lines of IPython's magics left out; None where it has a syntax error.
+def without_magics(source: str) -> str:
+    """Replace lines of IPython's magics, one by one, by Python that does nothing.
 
     IPython's own transformer is not for text that somebody hostile wrote: it reads the whole cell again for every magic
     in it, so that a cell of 8 KB takes half a minute, and gives up with an error of its own.
     """
-    without_magics = _MAGIC_VALUE.sub(" None", _MAGIC_LINE.sub(r"\1pass", source))
-    for text in (source, without_magics):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # of doubtful escapes: nothing for the organizer's terminal
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                return ast.parse(text)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
+    return _MAGIC_VALUE.sub(" None", _MAGIC_LINE.sub(r"\1pass", source))
+
+
+def parse(source: str) -> ast.Module | None:
+    """Parse a cell's source, lines of magics left out where it does not parse with them; None where it is no Python."""
+    for text in (source, without_magics(source)):
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return parse_quietly(text)
     return None
+
+
+def parse_quietly(text: str) -> ast.Module:
+    """Parse text without a word on the organizer's terminal about doubtful escapes in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ast.parse(text)
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -66,11 +78,88 @@ def top_level_names(tree: ast.Module) -> set[str]:
     return names
 
 
+def syntax_error(source: str) -> list[str]:
+    """Say in a sentence where a cell is no Python, with the line as its author counts it."""
+    lines = source.split("\n")
+    said: list[str] = []
+    for text in (source, without_magics(source)):
+        try:
+            parse_quietly(text)
+            return []
+        except SyntaxError as error:
+            number = error.lineno or 1
+            if not _MAGIC_LINE.match(lines[min(number, len(lines)) - 1]):
+                said.append(f"solution cell, line {number}: SyntaxError: {error.msg}")
+        except (ValueError, RecursionError, MemoryError) as error:
+            said.append(f"the solution cell cannot be read as Python: {error}")
+    return said[:1]
+
+
+def misplaced_cell_magic(source: str) -> list[str]:
+    """Say in a sentence that a cell magic does nothing, since the marker stands on the cell's first line."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if line.startswith("%%"):
+            return [
+                f"solution cell, line {number}: {plain_name(line.split()[0])} works on the first line of a cell only, "
+                "and there stands the marker: delete this line"
+            ]
+    return []
+
+
 def missing_function(tree: ast.Module) -> list[str]:
     """Say so, in a sentence, where nothing in the solution has the name of the function that is called."""
     if FUNCTION_NAME in bound_names(tree):
         return []
-    return [f"the solution cell defines no {FUNCTION_NAME}, the function that is called for every batch"]
+    functions = {node.name: node.lineno for node in tree.body if isinstance(node, ast.FunctionDef)}
+    close = get_close_matches(FUNCTION_NAME, list(functions)[:NAMED_AT_MOST], 1)
+    hint = f"; is {close[0]}, in line {functions[close[0]]}, the one?" if close else ""
+    return [f"the solution cell defines no {FUNCTION_NAME}, the function that is called for every batch{hint}"]
+
+
+def wrong_parameters(tree: ast.Module) -> list[str]:
+    """Say so, in a sentence, where the function cannot be called with two arguments."""
+    definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == FUNCTION_NAME]
+    if not definitions:
+        return []
+    given = definitions[-1].args
+    most = len(given.posonlyargs) + len(given.args)
+    least = most - len(given.defaults)
+    required = [name for name, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None]
+    if least <= 2 and (most >= 2 or given.vararg) and not required:
+        return []
+    return [
+        f"solution cell, line {definitions[-1].lineno}: {FUNCTION_NAME} is called with two arguments, targets and "
+        f"losses, but {'needs' if least > 2 or required else 'takes'} {(least if least > 2 else most) + len(required)}"
+    ]
+
+
+def still_the_starter(source: str) -> list[str]:
+    """Say so, in a sentence, where nobody has edited the solution cell."""
+    starter = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
+    if comparable(source) != comparable(starter):
+        return []
+    return ["the solution cell is still the starter's: it selects every sample, and earns what the default earns"]
+
+
+def functions_in_ignored_cells(others: list[Cell]) -> list[str]:
+    """Say, one sentence each, which other cells define the function: by def, by assignment or by import.
+
+    A hint, so it has bounds: of long notebooks the beginning is examined.
+    """
+    room = EXAMINED_CHARACTERS
+    found: list[str] = []
+    for cell in others:
+        if cell.kind != "code" or LOCKED_MARKER.fullmatch(first_line(cell.source)):
+            continue
+        room -= len(cell.source)
+        if room < 0 or len(found) == CELLS_AT_MOST:
+            break
+        ignored = parse(cell.source) if FUNCTION_NAME in cell.source else None
+        if ignored is not None and FUNCTION_NAME in top_level_names(ignored):
+            found.append(
+                f"cell {cell.number} defines {FUNCTION_NAME} too; it is ignored, as only the solution cell counts"
+            )
+    return found
 
 
 def names_from_ignored_cells(tree: ast.Module, others: list[Cell]) -> list[str]:

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from competition.notebook import MAX_CELL_BYTES, SOLUTION_MARKER, first_line
+import re
+
+from competition.notebook import LOCKED_MARKER, MAX_CELL_BYTES, SOLUTION_MARKER, first_line, has_marker
 from grader.submission.reading import Cell, fault
 
 FUNCTION_NAME = "your_select_indices"
+NAMED_AT_MOST = 10
+_DEFINITION = re.compile(rf"^(?:async[ \t]+)?def[ \t]+{FUNCTION_NAME}\b|^{FUNCTION_NAME}[ \t]*[:=]", re.MULTILINE)
+
+
+def defining(cells: list[Cell]) -> list[Cell]:
+    """Return the code cells that define the function by a line of their own, locked cells apart."""
+    return [
+        cell
+        for cell in cells
+        if cell.kind == "code"
+        and not LOCKED_MARKER.fullmatch(first_line(cell.source))
+        and _DEFINITION.search(cell.source)
+    ]
 
 
 def lift(cells: list[Cell]) -> Cell:
-    """Find the one solution cell.
+    """Find the one solution cell: the one with the marker, or where none has it, the one that defines the function.
 
     Raises:
         ParticipantFault: there is none, there are two, it is no code cell, or it is too long.
     """
-    marked = [cell for cell in cells if first_line(cell.source) == SOLUTION_MARKER]
-    if not marked:
-        candidates = [cell.number for cell in cells if cell.kind == "code" and f"def {FUNCTION_NAME}" in cell.source]
-        hint = f"; cell {candidates[0]} defines {FUNCTION_NAME}, is it the one?" if candidates else ""
-        raise fault(f"no solution cell: its first line must be '{SOLUTION_MARKER}', put it back{hint}")
-    if len(marked) > 1:
-        numbers = " and ".join(str(cell.number) for cell in marked)
-        raise fault(f"more than one solution cell (cells {numbers}): keep one, delete the marker line of the others")
-    [cell] = marked
+    found = [cell for cell in cells if has_marker(cell.source)]
+    if not found:
+        found = defining(cells)
+        if not found:
+            raise fault(f"no solution cell: no cell has the line '{SOLUTION_MARKER}', and none defines {FUNCTION_NAME}")
+        if len(found) > 1:
+            raise fault(
+                f"no cell has the line '{SOLUTION_MARKER}', and {numbers(found)} each define {FUNCTION_NAME}: put the "
+                "line above the one that is to be graded"
+            )
+    if len(found) > 1:
+        raise fault(f"more than one solution cell ({numbers(found)}): keep one, delete the marker line of the others")
+    [cell] = found
     if cell.kind != "code":
         raise fault(f"the solution cell (cell {cell.number}) is a {cell.kind} cell: change its type to Code")
     try:
@@ -32,3 +51,9 @@ def lift(cells: list[Cell]) -> Cell:
     if size > MAX_CELL_BYTES:
         raise fault(f"the solution cell holds {size:,} bytes, at most {MAX_CELL_BYTES:,} are allowed; shorten it")
     return cell
+
+
+def numbers(cells: list[Cell]) -> str:
+    """Name cells by their numbers; of many, the first."""
+    shown = [str(cell.number) for cell in cells[:NAMED_AT_MOST]]
+    return f"cells {', '.join(shown[:-1])} and {shown[-1]}" if len(cells) <= NAMED_AT_MOST else f"{len(cells):,} cells"

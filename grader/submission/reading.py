@@ -73,4 +73,4 @@ def cell_parts(number: int, cell: Any) -> tuple[str, str]:
         source = "".join(source)
     if not isinstance(source, str):
         raise fault(f"cell {number} has no source text: this is not a valid Jupyter notebook")
-    return str(cell.get("cell_type")), source
+    return str(cell.get("cell_type")), source.removeprefix("\ufeff")  # a byte-order mark that was pasted along

@@ -8,10 +8,22 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from grader.submission.advice import missing_function, names_from_ignored_cells, parse
+from competition.notebook import SOLUTION_MARKER, has_marker
+from grader.submission.advice import (
+    functions_in_ignored_cells,
+    misplaced_cell_magic,
+    missing_function,
+    names_from_ignored_cells,
+    parse,
+    still_the_starter,
+    syntax_error,
+    wrong_parameters,
+)
 from grader.submission.comparing import changed_locked_cells
 from grader.submission.lifting import lift
 from grader.submission.reading import read_cells
+
+UNMARKED = f"it defines the function, and no cell has the line '{SOLUTION_MARKER}', which was to stay"
 
 
 @dataclass(frozen=True)
@@ -42,9 +54,14 @@ def read_submission(raw: bytes) -> Submission:
     """
     cells = read_cells(raw)
     solution = lift(cells)
-    notices = changed_locked_cells(cells)
+    others = [cell for cell in cells if cell is not solution]
+    notices = [] if has_marker(solution.source) else [f"cell {solution.number} was taken: {UNMARKED}"]
+    notices += still_the_starter(solution.source)
+    notices += functions_in_ignored_cells(others)
+    notices += changed_locked_cells(cells)
+    notices += syntax_error(solution.source)
+    notices += misplaced_cell_magic(solution.source)
     tree = parse(solution.source)
     if tree is not None:
-        others = [cell for cell in cells if cell is not solution]
-        notices += [*missing_function(tree), *names_from_ignored_cells(tree, others)]
+        notices += [*missing_function(tree), *wrong_parameters(tree), *names_from_ignored_cells(tree, others)]
     return Submission(raw, solution.source, tuple(notices))
