@@ -130,7 +130,7 @@ BAD_CELLS = [
     ("def your_select_indices(targets, losses)\n    pass", "RuntimeError", "SyntaxError"),
     ("x = 1", "RuntimeError", "name 'your_select_indices' is not defined"),
     (FUNCTION + "raise ValueError('my own words')", "RuntimeError", "my own words"),
-    (FUNCTION + "return None", "PresentationError", "returned a NoneType"),
+    (FUNCTION + "return None", "PresentationError", "returned None; expected two selections"),
     (FUNCTION + "return [[len(targets)], []]", "PresentationError", "holds the index 128"),
     (FUNCTION + "return [[0.5], []]", "PresentationError", "values of type float64"),
     (FUNCTION + "return [[0] * 513, []]", "PresentationError", "513 indices"),

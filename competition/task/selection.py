@@ -20,8 +20,8 @@ class PresentationError(Exception):
 def normalise_indices(returned: Any, batch_size: int, model: int) -> torch.Tensor:
     """Turn one model's selection into int64 indices on the CPU.
 
-    Accepts a tensor, an array or a list of integers in [0, batch_size), in any order, repeats allowed; a boolean mask
-    of length batch_size; anything of length zero. Raises `PresentationError` on everything else.
+    Accepts a tensor, an array or a list of integers in [0, batch_size), in any order, repeats allowed; a mask of length
+    batch_size, bool or, as torch has it, uint8; anything of length zero. Raises `PresentationError` on everything else.
     """
     expected = (
         f"expected a 1-D list, array or tensor of integers from 0 to {batch_size - 1}, "
@@ -37,9 +37,9 @@ def normalise_indices(returned: Any, batch_size: int, model: int) -> torch.Tenso
         raise PresentationError(f"{complaint}is a {shown}; {expected}")
     if len(array) == 0:
         return torch.empty(0, dtype=torch.int64)
-    if array.dtype == np.bool_:
-        if len(array) != batch_size:
-            raise PresentationError(f"{complaint}is a boolean mask of length {len(array)}; {expected}")
+    if array.dtype == np.bool_ and len(array) != batch_size:
+        raise PresentationError(f"{complaint}is a boolean mask of length {len(array)}; {expected}")
+    if array.dtype == np.bool_ or (array.dtype == np.uint8 and len(array) == batch_size):
         array = np.flatnonzero(array)
     if not np.issubdtype(array.dtype, np.integer):
         raise PresentationError(f"{complaint}has values of type {array.dtype}; {expected}")
@@ -49,19 +49,24 @@ def normalise_indices(returned: Any, batch_size: int, model: int) -> torch.Tenso
         )
     outside = array[(array < 0) | (array >= batch_size)]
     if len(outside):
-        raise PresentationError(f"{complaint}holds the index {outside[0]}; {expected}")
+        hint = "; an index is a place in the batch, not in the data set" if outside[0] >= batch_size else ""
+        raise PresentationError(f"{complaint}holds the index {outside[0]}; {expected}{hint}")
     return torch.from_numpy(array.astype(np.int64))
 
 
 def normalise_selection(returned: Any, batch_size: int) -> list[torch.Tensor]:
     """Turn what `your_select_indices` returned into two int64 index tensors, or raise `PresentationError`."""
+    what, expected = f"a {type(returned).__name__}", "two selections: [indices for model 1, indices for model 2]"
+    if returned is None:
+        raise PresentationError(f"your_select_indices returned None; expected {expected}; is its return missing?")
     try:
+        if isinstance(returned, (tuple, list)):
+            what += f" of {len(returned)}"
+        if isinstance(returned, (dict, set, str, bytes)):  # two of their elements are no two selections
+            raise TypeError
         first, second = returned
     except Exception:
-        raise PresentationError(
-            f"your_select_indices returned a {type(returned).__name__}; "
-            "expected two selections: [indices for model 1, indices for model 2]"
-        ) from None
+        raise PresentationError(f"your_select_indices returned {what}; expected {expected}") from None
     return [normalise_indices(first, batch_size, 1), normalise_indices(second, batch_size, 2)]
 
 
