@@ -69,7 +69,7 @@ def your_select_indices(targets, losses):
 def stored(cell, data, runs, **settings):
     """Grade a cell, or a submitted file's bytes, and return its run folder."""
     raw = cell if isinstance(cell, bytes) else notebook_text(graft(cell)).encode()
-    return write_run(runs, *grade(raw, Settings(data, **({"split": "test_a"} | settings))))
+    return write_run(runs, *grade(raw, Settings(data, **({"split": "test_a", "threads": 1} | settings))))
 
 
 @pytest.fixture(scope="module")

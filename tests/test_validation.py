@@ -36,7 +36,7 @@ def references(tmp_path, monkeypatch):
 
 def run(*arguments):
     """Run `grader validate` on the debug profile."""
-    options = ["validate", *arguments, "--profile", "debug", "--device", "cpu"]
+    options = ["validate", *arguments, "--profile", "debug", "--device", "cpu", "--threads", "1"]
     return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
 
 
