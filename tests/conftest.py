@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import tempfile
 
 for _library in ("OMP", "OPENBLAS", "MKL"):  # read at the first import; tests run side by side, one core for each
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
@@ -80,6 +81,13 @@ def grade(data, tmp_path):
         return Graded(result.exit_code, result.output, record, new[0] if new else None)
 
     return run
+
+
+@pytest.fixture
+def short_folder():
+    """Make a folder with a short path, as that of a socket may have 107 bytes, and a test's own is longer already."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -266,16 +266,16 @@ def test_a_full_disk_leaves_no_half_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_grading_on_a_full_disk_is_our_fault_and_works_again_with_room(data, tmp_path):
+def test_grading_on_a_full_disk_is_our_fault_and_works_again_with_room(data, short_folder):
     """Runs and temporary files on a full disk: exit 3, no half report, nothing left; with room it is graded."""
-    (tmp_path / "disk").mkdir()
-    shutil.copyfile(REPOSITORY / "starter_notebook.ipynb", tmp_path / "mine.ipynb")
+    (short_folder / "disk").mkdir()
+    shutil.copyfile(REPOSITORY / "starter_notebook.ipynb", short_folder / "mine.ipynb")
     script = f"""
         set -eu
-        cd {tmp_path}
+        cd {short_folder}
         mount -t tmpfs -o size=64k tmpfs disk
         head -c 65536 /dev/zero > disk/filler || true
-        export TMPDIR={tmp_path}/disk/tmp
+        export TMPDIR={short_folder}/disk/tmp
         grade="{sys.executable} -m grader grade mine.ipynb --data {data} --runs disk/runs --report disk/report.json"
         mkdir disk/tmp || true
         status=0; PYTHONPATH={REPOSITORY} $grade --device cpu || status=$?

@@ -79,7 +79,7 @@ def test_too_many_processes_are_found_by_either(tmp_path, enforced_by):
 def test_a_fork_bomb_ends(tmp_path, control_group):
     """Processes that do nothing but fork get no further than the limit, and leave nothing behind."""
     bomb = "import os\nwhile True: os.fork()  # 7533"
-    ended = run_confined(bomb, tmp_path)
+    ended = run_confined(bomb, tmp_path, processes=16)  # few, for the sake of the tests beside this one
     assert ended.breach is not None
     assert ended.breach.verdict is Verdict.RUNTIME_ERROR
     assert not [p for p in psutil.process_iter(["cmdline"]) if bomb in (p.info["cmdline"] or [])]

@@ -9,9 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -228,14 +226,12 @@ def test_stray_processes_die_with_the_notebook(tmp_path):
     assert "sleep 7531" not in listed
 
 
-def test_nothing_is_left_in_the_temporary_folder(grade, light, monkeypatch):
+def test_nothing_is_left_in_the_temporary_folder(grade, light, short_folder, monkeypatch):
     """The folder with the socket and the notebook is removed."""
-    with tempfile.TemporaryDirectory() as folder:  # a short path: a socket's may have 107 bytes
-        monkeypatch.setenv("TMPDIR", folder)
-        monkeypatch.setattr("tempfile.tempdir", None)
-        assert grade(ALL_SAMPLES).record["verdict"] == "OK"
-        assert list(Path(folder).iterdir()) == []
-        monkeypatch.undo()
+    monkeypatch.setenv("TMPDIR", str(short_folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert grade(ALL_SAMPLES).record["verdict"] == "OK"
+    assert list(short_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("attempt", range(20))

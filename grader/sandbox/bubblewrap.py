@@ -40,7 +40,7 @@ from grader.sandbox.running import Running
 from grader.sandbox.system_calls import filter_program
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0  # a machine may be very busy
 MINIMUM_BWRAP = (0, 8)
 TASK = "/tmp/task"
 HOME = "/tmp/home"
