@@ -298,11 +298,16 @@ def test_a_machine_out_of_memory_is_no_fault_of_the_notebook(tmp_path, control_g
 def test_without_a_control_group_any_such_kill_is_enough(tmp_path, monkeypatch):
     """Where nobody counts whose process was killed, the participant has the benefit of the doubt."""
     monkeypatch.setattr(bubblewrap, "make_group", lambda limits: None)
-    assert run_confined(LITTLE, tmp_path).lost is None
-    before = bubblewrap.out_of_memory_kills()
-    kills = iter((before, before + 1))
+    kills = iter((5, 5, 5, 6))  # at the start and at the end of two runs; the machine's own count is everybody's
     monkeypatch.setattr(bubblewrap, "out_of_memory_kills", lambda: next(kills))
+    assert run_confined(LITTLE, tmp_path).lost is None
     assert "maybe one of the sandbox" in run_confined(LITTLE, tmp_path).lost
+
+
+def test_the_machines_count_of_kills_is_read():
+    """The count that decides is a number that only grows."""
+    first = bubblewrap.out_of_memory_kills()
+    assert 0 <= first <= bubblewrap.out_of_memory_kills()
 
 
 def test_a_watchdog_ends_with_its_context(tmp_path):
