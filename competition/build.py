@@ -33,16 +33,16 @@ from competition.manifest import (
     REDRAW_PREFIX,
     TRUTH_COLUMNS,
     is_training_draw,
+    public_sha256,
     truth_file,
 )
 from competition.noise import NoiseRates, noisy_labels
-from competition.notebook import NOTEBOOK_FILE, starter_text
+from competition.notebook import NOTEBOOK_FILE, Origin, build_notebook, notebook_text
 from competition.pool import Pool
 from competition.profiles import CLEAN_PRIOR, Profile
 from competition.scratch import scratch_folder
-from competition.splits import split_sha256
 from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
-from competition.task.data import TaskDataset
+from competition.task.data import TaskDataset, split_sha256
 
 LABEL_COLUMNS = ("file", "label")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -229,7 +229,6 @@ def build_data(
                 write_csv(private / truth_file(name), TRUTH_COLUMNS, truth)
         for name in PUBLIC_SPLITS:
             write_zip(public / name)
-        (public / NOTEBOOK_FILE).write_text(starter_text(), encoding="utf-8")
         shared = {"profile": profile.name, "image_size": list(pool.images.shape[1:])}
         manifest = {
             **shared,
@@ -242,6 +241,9 @@ def build_data(
             "splits": entries,
         }
         write_manifest(private, manifest)
-        write_manifest(public, {**shared, "splits": {name: entries[name] for name in PUBLIC_SPLITS}})
+        handed_out = {**shared, "splits": {name: entries[name] for name in PUBLIC_SPLITS}}
+        write_manifest(public, handed_out)
+        notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out))))
+        (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
         shutil.move(root, out)
     return manifest

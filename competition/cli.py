@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from competition.errors import CellError, CompetitionError
+from competition.manifest import public_sha256, read_manifest
 from competition.notebook import (
     NOTEBOOK_FILE,
+    Origin,
     build_notebook,
     graft,
     notebook_text,
-    source_text,
 )
 from competition.profiles import NOISE, PROFILES, ProfileName
 
@@ -105,19 +106,22 @@ def build_notebook_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file differs.")] = False,
     train_id: Annotated[str | None, typer.Option(help="Google Drive id of your train.zip.")] = None,
     val_id: Annotated[str | None, typer.Option(help="Google Drive id of your val.zip.")] = None,
-    data: Annotated[Path, typer.Option(help="With ids: the built data, for its zips' checksums.")] = Path("data"),
+    data: Annotated[
+        Path | None, typer.Option(help="The built data that the notebook is to insist on. With ids: data/ by default.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The notebook's file.")] = Path(NOTEBOOK_FILE),
 ) -> None:
     """Build the starter notebook from its sources."""
     if (train_id is None) != (val_id is None):
         raise usage_error("--train-id and --val-id go together")
+    ids = {"train": train_id, "val": val_id} if train_id is not None and val_id is not None else {}
     with errors_to_status():
-        source = None
-        if train_id is not None and val_id is not None:
-            source = source_text(
-                train_id, val_id, *(zip_sha256(data / "public" / f"{n}.zip") for n in ("train", "val"))
-            )
-        text = notebook_text(build_notebook(source))
+        origin = None
+        if ids or data is not None:
+            public = (data or Path("data")) / "public"
+            zips = {name: zip_sha256(public / f"{name}.zip") for name in ids}
+            origin = Origin(public_sha256(read_manifest(public)), ids, zips)
+        text = notebook_text(build_notebook(origin))
         if not check:
             output.write_text(text, encoding="utf-8")
             typer.echo(f"wrote {output}")
@@ -156,4 +160,11 @@ def package(
             raise CellError(f"{cell} cannot be read: {error}") from None
         path = output or Path(f"{cell.stem}.ipynb")
         path.write_text(notebook_text(graft(solution)), encoding="utf-8")
+    from competition.names import parse, undefined_names
+
+    tree = parse(solution)
+    for missing in undefined_names(tree) if tree is not None else []:
+        typer.echo(f"warning: {cell}, line {missing.line}: nothing defines '{missing.name}'", err=True)
+    if tree is None:
+        typer.echo(f"warning: {cell} cannot be read as Python: the grader will say where", err=True)
     typer.echo(f"wrote {path}")

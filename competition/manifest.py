@@ -45,3 +45,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("splits"), dict):
         raise DataError(f"{path} is not a manifest: build the data again")
     return manifest
+
+
+def public_sha256(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the checksums of the public splits that a manifest gives."""
+    return {name: str(manifest["splits"][name]["sha256"]) for name in PUBLIC_SPLITS}

@@ -1,14 +1,17 @@
 """Build the starter notebook from `story.md` and the task's modules, and graft solution cells into it.
 
-`story.md` is the notebook from top to bottom: text becomes markdown cells; a fence ``python locked NAME`` becomes a
-locked cell, with the text of ``task/NAME.py`` where the fence is empty; the fence ``python solution`` becomes the one
-editable cell. Cells are known by their marker line, since editors lose ids and tags.
+`story.md` is the notebook from top to bottom: text becomes markdown cells, a new one at each heading; a fence
+``python locked NAME`` becomes a locked cell, with the text of ``task/NAME.py`` where the fence is empty, or of several
+modules, ``python locked NAME: MODULE MODULE``; ``python folded`` likewise, shown folded; the fence ``python solution``
+becomes the one editable cell. Cells are known by their marker line, since editors lose ids and tags.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -16,70 +19,85 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from competition.errors import CellError
+from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 
 NOTEBOOK_FILE = "starter_notebook.ipynb"
-SOLUTION_MARKER = "# SOLUTION CELL: edit below this line, and keep this line."
-LOCKED_MARKER = re.compile(r"# LOCKED CELL \[(\w+)\]: .*")
+SERVE_MAGIC = "%%solution"
 MAX_CELL_BYTES = 64 * 1024
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab and VS Code, for Colab
 
 _FOLDER = Path(__file__).parent
-_FENCE = re.compile(r"^```python (?:locked (\w+)|(solution))\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^```python (?:(locked|folded) (\w+)(?:: ([\w ]+))?|solution)\n(.*?)^```\n", re.MULTILINE | re.DOTALL
+)
+_HEADING = re.compile(r"^(?=#+ )", re.MULTILINE)
 _DRIVE_ID = re.compile(r"[\w-]+")
 
 
-def first_line(source: str) -> str:
-    """Return the first line of a cell that is not blank, stripped."""
-    return next((line.strip() for line in source.splitlines() if line.strip()), "")
+@dataclass(frozen=True)
+class Origin:
+    """What an organizer's own notebook knows of the data.
+
+    Attributes:
+        data_sha256: the checksums of ``train`` and ``val``; see `competition.task.data.split_sha256`.
+        drive_ids, zip_sha256: where their zip files are downloaded from, and these files' checksums.
+    """
+
+    data_sha256: dict[str, str]
+    drive_ids: dict[str, str] = field(default_factory=dict)
+    zip_sha256: dict[str, str] = field(default_factory=dict)
 
 
-def has_marker(source: str) -> bool:
-    """Say whether a cell is marked as the solution: among its leading comments and blank lines."""
-    for line in map(str.strip, source.splitlines()):
-        if line == SOLUTION_MARKER:
-            return True
-        if line and not line.startswith("#"):
-            return False
-    return False
-
-
-def locked_text(name: str) -> str:
-    """Return the text of the locked cell that ``task/NAME.py`` holds: its marker line and everything below."""
+def module_text(name: str) -> str:
+    """Return the locked part of ``task/NAME.py``: its marker line and everything below."""
     module = (_FOLDER / "task" / f"{name}.py").read_text(encoding="utf-8")
-    start = module.index(f"# LOCKED CELL [{name}]: ")
-    return module[start:].rstrip("\n")
+    return module[module.index(f"# LOCKED CELL [{name}]: ") :].rstrip("\n")
 
 
-def source_text(train_id: str, val_id: str, train_sha256: str, val_sha256: str) -> str:
-    """Return the text of the locked cell ``source`` with an organizer's own Google Drive ids and checksums.
+def marked(name: str, body: str) -> str:
+    """Return the text of a locked cell."""
+    return f"# LOCKED CELL [{name}]: edits here change nothing, the grader runs its own copy of this cell.\n{body}"
+
+
+def locked_text(name: str, modules: list[str], body: str) -> str:
+    """Return the text of a locked cell that a fence describes."""
+    if modules:
+        return marked(name, "\n\n\n".join(module_text(module).partition("\n")[2].strip("\n") for module in modules))
+    return marked(name, body.rstrip()) if body.strip() else module_text(name)
+
+
+def origin_text(origin: Origin) -> str:
+    """Return the text of the locked cell ``source`` with an organizer's own values.
 
     Raises:
         CellError: an id is not one.
     """
-    text = locked_text("source")
-    for name, value in (
-        ("TRAIN_ID", train_id),
-        ("VAL_ID", val_id),
-        ("TRAIN_SHA256", train_sha256),
-        ("VAL_SHA256", val_sha256),
+    for drive_id in origin.drive_ids.values():
+        if not _DRIVE_ID.fullmatch(drive_id):
+            raise CellError(f"{drive_id!r} is not a Google Drive id: give the part of the link behind /d/ or id=")
+    text = module_text("source")
+    for name, values in (
+        ("DRIVE_IDS", origin.drive_ids),
+        ("ZIP_SHA256", origin.zip_sha256),
+        ("DATA_SHA256", origin.data_sha256),
     ):
-        if not _DRIVE_ID.fullmatch(value):
-            raise CellError(f"{value!r} is not a Google Drive id: give the part of the link behind /d/ or id=")
-        text = re.sub(rf'^{name} = ".*?"', f'{name} = "{value}"', text, flags=re.MULTILINE)
+        if values:
+            text = re.sub(rf"^{name} = {{.*?}}", f"{name} = {json.dumps(values)}", text, flags=re.MULTILINE)
     return text
 
 
-def build_notebook(source: str | None = None) -> NotebookNode:
+def build_notebook(origin: Origin | None = None) -> NotebookNode:
     """Build the starter notebook, always the same for the same sources.
 
     Args:
-        source: text of the locked cell ``source`` (see `source_text`); None keeps the task's own.
+        origin: what the locked cell ``source`` is to know of the data; None for a notebook that takes any.
     """
     story = (_FOLDER / "story.md").read_text(encoding="utf-8")
     cells: list[NotebookNode] = []
 
     def add_text(text: str) -> None:
-        if text.strip():
-            cell = new_markdown_cell(text.strip(), id=f"text-{len(cells)}")
+        for topic in filter(None, map(str.strip, _HEADING.split(text))):
+            cell = new_markdown_cell(topic, id=f"text-{len(cells)}")
             cell.metadata.update(editable=False, deletable=False)
             cells.append(cell)
 
@@ -87,19 +105,16 @@ def build_notebook(source: str | None = None) -> NotebookNode:
     for fence in _FENCE.finditer(story):
         add_text(story[end : fence.start()])
         end = fence.end()
-        name, solution, body = fence.groups()
-        if solution:
+        kind, name, modules, body = fence.groups()
+        if kind is None:
             cell = new_code_cell(f"{SOLUTION_MARKER}\n{body.rstrip()}", id="solution")
             cell.metadata.update(deletable=False)
         else:
-            if name == "source" and source is not None:
-                text = source
-            elif body.strip():
-                text = f"# LOCKED CELL [{name}]: edits here change nothing.\n{body.rstrip()}"
-            else:
-                text = locked_text(name)
+            text = locked_text(name, (modules or "").split(), body)
+            if name == "source" and origin is not None:
+                text = origin_text(origin)
             cell = new_code_cell(text, id=f"locked-{name}")
-            cell.metadata.update(editable=False, deletable=False)
+            cell.metadata.update(editable=False, deletable=False, **(FOLDED if kind == "folded" else {}))
             if name == "constants":
                 cell.metadata.update(tags=["parameters"])
         cells.append(cell)
@@ -114,6 +129,17 @@ def build_notebook(source: str | None = None) -> NotebookNode:
     return notebook
 
 
+def locked_cells() -> dict[str, str]:
+    """Return the texts of the starter's locked cells, by their names."""
+    texts = (cell.source for cell in build_notebook().cells)
+    return {name: text for text in texts if (name := locked_name(text)) is not None}
+
+
+def starter_solution() -> str:
+    """Return the text of the starter's solution cell."""
+    return next(str(cell.source) for cell in build_notebook().cells if cell.id == "solution")
+
+
 def notebook_text(notebook: NotebookNode) -> str:
     """Return the notebook as the text of an ``.ipynb`` file."""
     return str(nbformat.writes(notebook)) + "\n"
@@ -126,8 +152,7 @@ def starter_text() -> str:
 
 def template_sha256() -> str:
     """Return the checksum of the code of all locked cells: what a training depends on besides solution and data."""
-    locked = [cell.source for cell in build_notebook().cells if LOCKED_MARKER.fullmatch(first_line(cell.source))]
-    return hashlib.sha256("\n".join(locked).encode()).hexdigest()
+    return hashlib.sha256("\n".join(locked_cells().values()).encode()).hexdigest()
 
 
 def graft(solution: str) -> NotebookNode:
@@ -138,11 +163,23 @@ def graft(solution: str) -> NotebookNode:
     """
     if len(solution.encode(errors="replace")) > MAX_CELL_BYTES:
         raise CellError(f"the solution cell holds more than {MAX_CELL_BYTES // 1024} KiB: shorten it")
-    if LOCKED_MARKER.fullmatch(first_line(solution)):
+    if locked_name(solution):
         raise CellError("this is a locked cell, not a solution: give the file that defines your_select_indices")
     if not has_marker(solution):
         solution = f"{SOLUTION_MARKER}\n{solution}"
     notebook = build_notebook()
     cell = next(cell for cell in notebook.cells if cell.id == "solution")
     cell.source = solution.rstrip("\n")
+    return notebook
+
+
+def notebook_to_serve(solution: str) -> NotebookNode:
+    """Build the notebook that the grader runs; a magic of the notebook's own takes its solution cell as text.
+
+    Raises:
+        CellError: see `graft`.
+    """
+    notebook = graft(solution)
+    cell = next(cell for cell in notebook.cells if cell.id == "solution")
+    cell.source = f"{SERVE_MAGIC}\n{cell.source}"
     return notebook

@@ -5,14 +5,14 @@ Checksums are of file names, labels and decoded pixels, so that another PNG enco
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from competition.errors import DataError
 from competition.manifest import read_manifest
 from competition.task.constants import TASK_DATASET_LABELS_FILE
-from competition.task.data import TaskDataset
+from competition.task.data import TaskDataset, split_sha256
+from competition.task.errors import NotebookError
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,11 @@ class Split:
 
     Attributes:
         dataset: its images, decoded, and labels.
-        sha256: its checksum; see `split_sha256`.
+        sha256: its checksum; see `competition.task.data.split_sha256`.
     """
 
     dataset: TaskDataset
     sha256: str
-
-
-def split_sha256(dataset: TaskDataset) -> str:
-    """Return the checksum of a split: shape, file names, labels and decoded pixels, in file order."""
-    pixels = dataset.images.mul(255).round_().byte().numpy()
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    for name, label, image in zip(dataset.files, dataset.targets.tolist(), pixels, strict=True):
-        digest.update(f"{name}\0{label}\0".encode())
-        digest.update(image.tobytes())
-    return digest.hexdigest()
 
 
 def open_split(folder: Path, split: str, *, verify: bool = True) -> Split:
@@ -53,7 +43,7 @@ def open_split(folder: Path, split: str, *, verify: bool = True) -> Split:
         found = split_sha256(dataset)
     except FileNotFoundError as error:
         raise DataError(f"{error.filename} is missing: restore it, or build the data again") from None
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, NotebookError) as error:
         raise DataError(f"{folder / split} cannot be read ({error}): restore it, or build the data again") from None
     if verify and found != expected:
         raise DataError(

@@ -99,30 +99,17 @@ def anneal(chosen, labels, losses, share, longest):
 # The cell: the prior decides which samples the models learn from, the time how large their steps are.
 
 kept = None
-next_start = 0
-calls = 0
-
-
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
 
 
 def your_select_indices(targets, losses):
-    global kept, calls
+    global kept
     if kept is None:
         kept = torch.from_numpy(confidence(train_loader.dataset, val_loader.dataset) > 0)
-    place = locate(targets)
+    here = position()
     steps = NUM_EPOCHS * len(train_loader)
-    left = 1 - calls % steps / steps  # of the training, as a share
-    calls += 1
+    left = 1 - here.call / steps  # of the training, as a share
     # A step on the few images of a short last batch is mostly chance.
     if left <= RESTING or (left < ANNEALED and len(targets) < train_loader.batch_size):
         return [torch.empty(0, dtype=torch.int64)] * 2
-    chosen, share = balance(kept[place], targets), min(1.0, left / ANNEALED)
+    chosen, share = balance(kept[here.samples], targets), min(1.0, left / ANNEALED)
     return [anneal(chosen, targets, model_losses, share, LONGEST * len(targets)) for model_losses in losses]

@@ -213,7 +213,6 @@ def batches(*tensors, batch_size, shuffle):
 PARAMETERS = Parameters()
 COMPONENTS = 48
 kept = None  # bool [N], the training samples that are kept, in file order
-next_start = 0
 
 
 def estimate_keep_rates(features, labels, val_features, val_labels):
@@ -269,21 +268,11 @@ def choose_samples():
     return chosen
 
 
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
-
-
 def your_select_indices(targets, losses):
     global kept
     if kept is None:
         kept = choose_samples()
-    here = kept[locate(targets)]
+    here = kept[position().samples]
     classes = [torch.nonzero(here & (targets == label)).flatten() for label in (0, 1)]
     longest = max(len(members) for members in classes)
     if min(len(members) for members in classes) > 0:

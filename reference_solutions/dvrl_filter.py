@@ -296,17 +296,6 @@ class DVRL:
 
 # The cell: the core applied to this competition.
 kept = None
-next_start = 0
-
-
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
 
 
 def estimate_right_shares(x, y, val_x, val_y):
@@ -345,7 +334,7 @@ def your_select_indices(targets, losses):
     global kept
     if kept is None:
         kept = keep_valuable()
-    here = kept[locate(targets)]
+    here = kept[position().samples]
     members = [torch.nonzero(here & (targets == label)).flatten() for label in (0, 1)]
     longest = max(len(indices) for indices in members)
     selections = []

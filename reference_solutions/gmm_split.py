@@ -27,10 +27,6 @@ P_THRESHOLD = 0.5
 WARM_UP_EPOCHS = 1
 AVERAGING = 0.5  # the weight of the newest epoch in the averaged losses
 
-averaged = None  # float64 [2, N], each model's averaged losses; NaN where a sample has not been seen yet
-probabilities = None  # float64 [2, N], P(clean) by each model's losses
-epochs_done = 0
-
 
 def clean_probability(losses, labels):
     """Return P(clean) of each sample, float64 [N], by a mixture per class of min-max normalised losses."""
@@ -48,23 +44,13 @@ def clean_probability(losses, labels):
 
 # The cell: losses gathered batch by batch, divided after each epoch.
 
-next_start = 0
-
-
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
+averaged = None  # float64 [2, N], each model's averaged losses; NaN where a sample has not been seen yet
+probabilities = None  # float64 [2, N], P(clean) by each model's losses
 
 
 def divide():
     """Fit the mixtures to the averaged losses of the epoch that has ended."""
-    global probabilities, epochs_done
-    epochs_done += 1
+    global probabilities
     labels = train_loader.dataset.targets.numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 10 iterations are the paper's
@@ -73,17 +59,18 @@ def divide():
 
 def your_select_indices(targets, losses):
     global averaged
-    place = locate(targets)
+    here = position()
+    place = here.samples
     if averaged is None:
         averaged = np.full((2, len(train_loader.dataset)), np.nan)
-    elif place.start == 0 and not np.isnan(averaged).any():
+    if here.batch == 0 and here.epoch >= WARM_UP_EPOCHS:
         divide()
     new, old = torch.stack(losses).double().numpy(), averaged[:, place]
     averaged[:, place] = np.where(np.isnan(old), new, (1 - AVERAGING) * old + AVERAGING * new)
     selections = []
     for peer in (1, 0):
         clean = torch.ones(len(targets), dtype=torch.bool)
-        if epochs_done >= WARM_UP_EPOCHS:
+        if here.epoch >= WARM_UP_EPOCHS:
             clean = torch.from_numpy(probabilities[peer, place] > P_THRESHOLD)
         kept = [torch.nonzero(clean & (targets == label)).flatten() for label in (0, 1)]
         longest = max(len(members) for members in kept)

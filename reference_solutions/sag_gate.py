@@ -123,17 +123,6 @@ KNOWN = 0.95
 
 teacher = None
 stream = {"u": np.empty(0), "r": np.empty(0, int), "k": np.empty(0, int)}
-next_start = 0
-
-
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
 
 
 def share_of_ones(h_on_train, labels, h_on_val, val_labels):
@@ -176,7 +165,7 @@ def your_select_indices(targets, losses):
     global teacher
     if teacher is None:
         teacher = ask_teacher()
-    label_is_right = teacher[locate(targets)]
+    label_is_right = teacher[position().samples]
     rng = np.random.default_rng(np.random.randint(2**31))  # numpy's global generator is seeded for each call
 
     p = torch.stack(losses).neg().exp().mean(0).numpy()

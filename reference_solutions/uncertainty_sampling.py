@@ -136,7 +136,6 @@ def ask_person(images, classes=2):
 
 # The cell: the core applied to this competition.
 learner = None
-next_start = 0
 
 
 def make_learner():
@@ -152,16 +151,6 @@ def make_learner():
     )
 
 
-def locate(targets):
-    """Return where the batch stands in the file order; after an interrupted training it is found by its labels."""
-    global next_start
-    labels, size = train_loader.dataset.targets, train_loader.batch_size
-    starts = [next_start, *range(0, len(labels), size)]
-    start = next(start for start in starts if torch.equal(labels[start : start + size], targets))
-    next_start = (start + size) % (-(-len(labels) // size) * size)
-    return slice(start, start + len(targets))
-
-
 def confirmed_and_balanced(believed, peer_losses, targets):
     """Return the believed samples that the peer confirms, those of the rarer class repeated to the other's number."""
     confirmed = believed & (peer_losses < math.log(2))
@@ -175,8 +164,9 @@ def confirmed_and_balanced(believed, peer_losses, targets):
 def your_select_indices(targets, losses):
     global learner
     learner = learner or make_learner()
-    batch = locate(targets)
-    if batch.start == 0 and learner.believed.any():
+    here = position()
+    batch = here.samples
+    if here.batch == 0 and learner.believed.any():
         learner.fit()
     learner.query(QUERIES_PER_BATCH, np.arange(batch.start, batch.stop))
     predictions = learner.estimator.predict(learner.pool[batch])

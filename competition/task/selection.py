@@ -1,5 +1,7 @@
 """What a selection function may return, and the one way of calling it."""
 
+from competition.task.errors import NotebookError
+from competition.task.position import at, position_of
 from competition.task.reproducibility import isolated_random_state
 
 # LOCKED CELL [selection]: edits here change nothing, the grader runs its own copy of this cell.
@@ -13,7 +15,7 @@ SelectIndices = Callable[[torch.Tensor, list[torch.Tensor]], Any]
 MAX_REPEATS = 4  # a selection may be at most this many times as long as its batch
 
 
-class PresentationError(Exception):
+class PresentationError(NotebookError):
     """The selection function returned something that is not a pair of index lists."""
 
 
@@ -70,8 +72,23 @@ def normalise_selection(returned: Any, batch_size: int) -> list[torch.Tensor]:
     return [normalise_indices(first, batch_size, 1), normalise_indices(second, batch_size, 2)]
 
 
+def may_be_a_mask(returned: Any, batch_size: int) -> bool:
+    """Say whether a selection is integers that look like a mask: as many as the batch has samples, all 0 or 1."""
+    try:
+        array = np.asarray(returned)
+        return array.shape == (batch_size,) and array.dtype.kind == "i" and batch_size > 2 and set(array) <= {0, 1}
+    except Exception:
+        return False
+
+
 def call_select_indices(
-    select_indices: SelectIndices, targets: torch.Tensor, losses: list[torch.Tensor], *, seed: int, call: int
+    select_indices: SelectIndices,
+    targets: torch.Tensor,
+    losses: list[torch.Tensor],
+    *,
+    seed: int,
+    call: int,
+    samples: int,
 ) -> list[torch.Tensor]:
     """Call `select_indices` on copies, in a random state of its own, and return two int64 index tensors.
 
@@ -79,7 +96,8 @@ def call_select_indices(
         targets: int64 [B], the batch's labels, on the CPU.
         losses: two float32 [B], each model's cross-entropy per sample, on the CPU.
         seed: the training's seed; together with `call`, the number of the batch since its start, it seeds the call.
+        samples: of the training set; `call` and this say where the batch stands, see `position`.
     """
-    with isolated_random_state(seed, call):
+    with isolated_random_state(seed, call), at(position_of(call, samples)):
         returned = select_indices(targets.clone(), [loss.clone() for loss in losses])
         return normalise_selection(returned, len(targets))

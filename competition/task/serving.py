@@ -14,11 +14,11 @@ kind       from                counts           number      arrays
 """
 
 from competition.task.selection import PresentationError, SelectIndices, call_select_indices
+from competition.task.solution_cell import explain
 
 # LOCKED CELL [serving]: edits here change nothing, the grader runs its own copy of this cell.
 import socket
 import struct
-import traceback
 from typing import BinaryIO
 
 import numpy as np
@@ -38,8 +38,8 @@ def read_exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def final_evaluate(select_indices: SelectIndices) -> None:
-    """Answer the grader's batches with `select_indices` until the training is over."""
+def final_evaluate(select_indices: SelectIndices, samples: int) -> None:
+    """Answer the grader's batches with `select_indices` until the training on so many `samples` is over."""
     seed = 0
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(GATEWAY_SOCKET)
@@ -54,12 +54,10 @@ def final_evaluate(select_indices: SelectIndices) -> None:
             targets = torch.from_numpy(np.frombuffer(read_exactly(stream, 8 * size), "<i8").copy())
             losses = [torch.from_numpy(np.frombuffer(read_exactly(stream, 4 * size), "<f4").copy()) for _ in range(2)]
             try:
-                picked = call_select_indices(select_indices, targets, losses, seed=seed, call=number)
+                picked = call_select_indices(select_indices, targets, losses, seed=seed, call=number, samples=samples)
             except BaseException as error:
-                text = "".join(traceback.format_exception(error)).encode(errors="replace")[-MAX_FAULT_BYTES:]
-                fault = FAULT_RAISED
-                if isinstance(error, PresentationError):
-                    text, fault = str(error).encode(errors="replace")[:MAX_FAULT_BYTES], FAULT_PRESENTATION
+                fault = FAULT_PRESENTATION if isinstance(error, PresentationError) else FAULT_RAISED
+                text = explain(error).encode(errors="replace")[:MAX_FAULT_BYTES]
                 connection.sendall(FRAME_HEADER.pack(b"FAIL", len(text), 0, fault) + text)
                 raise
             arrays = [selection.numpy().astype("<i4").tobytes() for selection in picked]

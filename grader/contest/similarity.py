@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from competition.names import parse
 from grader.grading import RECORD_FILE, SUBMISSION_FILE
-from grader.submission import lift, parse, read_cells, read_file
+from grader.submission import lift, read_cells, read_file
 from grader.verdicts import ParticipantFault
 
 NGRAM = 10  # tokens, about a line and a half: shorter ones are shared by everybody who sorts losses

@@ -7,6 +7,7 @@ verdict is the first of: a limit that was hit, a fault that the notebook reporte
 from __future__ import annotations
 
 import json
+import sys
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from competition.notebook import graft, notebook_text
+from competition.notebook import notebook_text, notebook_to_serve
 from competition.task.data import make_loader
 from competition.task.model import SmallMobileNet
 from competition.task.training import Epoch, train_two_models
@@ -94,7 +95,7 @@ def train_against(
         seed=settings.seed,
         device=torch.device(settings.device),
         threads=settings.threads,
-        progress=settings.progress,
+        progress=sys.stderr if settings.progress else None,
     )
     gateway.finish()
     return result
@@ -114,7 +115,9 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
     models: list[SmallMobileNet] = []
     history: list[Epoch] = []
     with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
-        (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(graft(submission.solution)), encoding="utf-8")
+        (socket_folder / INPUT_NOTEBOOK).write_text(
+            notebook_text(notebook_to_serve(submission.solution)), encoding="utf-8"
+        )
         job = Job(
             gateway=socket_folder,
             train=folder.folder_of(settings.train) / settings.train,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -46,7 +47,7 @@ def grade_trusted(
         seed=settings.seed,
         device=torch.device(settings.device),
         threads=settings.threads,
-        progress=settings.progress,
+        progress=sys.stderr if settings.progress else None,
     )
     draft = replace(draft, seconds=round(time.monotonic() - started, 3), sandbox=Backend.NONE.value)
     return scored(draft, models, folder, splits), Artifacts(

@@ -120,7 +120,16 @@ def read_history(run: Path) -> tuple[Epoch, ...]:
         OSError, ValueError, KeyError, TypeError: it is missing or damaged.
     """
     entries = json.loads((run / HISTORY_FILE).read_text())
-    return tuple(Epoch(tuple(entry["train_loss"]), tuple(entry["val_bac"])) for entry in entries)
+    return tuple(
+        Epoch(
+            train_loss=tuple(entry["train_loss"]),
+            val_bac=tuple(entry["val_bac"]),
+            val_recall=tuple(map(tuple, entry["val_recall"])),
+            kept=tuple(map(tuple, entry["kept"])),
+            alike=entry["alike"],
+        )
+        for entry in entries
+    )
 
 
 def whole_epochs(selections: Selections, samples: int) -> Selections:

@@ -17,7 +17,8 @@ from typing import Any
 
 from PIL import Image
 
-from competition.notebook import has_marker
+from competition.notebook import SERVE_MAGIC
+from competition.task.cells import has_marker
 from grader.safe_io import plain_text
 
 MAX_TEXT = 64 * 1024  # characters, of all of a cell's output
@@ -190,6 +191,6 @@ def notebook_output(executed: bytes) -> NotebookOutput | None:
         case _:
             return None
     for place, cell in enumerate(cells):
-        if has_marker(joined(cell.get("source"))):
+        if has_marker(joined(cell.get("source")).removeprefix(SERVE_MAGIC)):
             return NotebookOutput(shown([cell]), shown(cells[place + 1 :]))
     return None

@@ -9,7 +9,6 @@ Its modules:
     received    all of this, as one `Submission`
 """
 
-from grader.submission.advice import parse
 from grader.submission.lifting import lift
 from grader.submission.reading import MAX_NOTEBOOK_BYTES, read_cells, read_file
 from grader.submission.received import Submission, read_submission
@@ -18,7 +17,6 @@ __all__ = [
     "MAX_NOTEBOOK_BYTES",
     "Submission",
     "lift",
-    "parse",
     "read_cells",
     "read_file",
     "read_submission",

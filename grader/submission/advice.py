@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
-import warnings
-from contextlib import suppress
 from difflib import get_close_matches
 
-from competition.notebook import LOCKED_MARKER, build_notebook, first_line
+from competition.names import is_magic, parse, parse_quietly, undefined_names, without_magics
+from competition.notebook import starter_solution
+from competition.task.cells import FUNCTION_NAME, locked_name
 from grader.safe_io import plain_name
 from grader.submission.comparing import comparable
-from grader.submission.lifting import FUNCTION_NAME
 from grader.submission.reading import Cell
 
 EXAMINED_CHARACTERS = 1 << 18  # of the cells that are ignored: a hint is not worth more time and memory than that
 NAMED_AT_MOST = 20
 CELLS_AT_MOST = 3
 LONGEST_NAME = 80
-_MAGIC_LINE = re.compile(r"^([ \t]*+)(?:[%!?].*|[^#\n]*\?)$", re.MULTILINE)  # possessive: linear in a line of blanks
-_MAGIC_VALUE = re.compile(r"(?<==)[ \t]*[%!].*$", re.MULTILINE)
-
-
-def without_magics(source: str) -> str:
-    """Replace lines of IPython's magics, one by one, by Python that does nothing.
-
-    IPython's own transformer is not for text that somebody hostile wrote: it reads the whole cell again for every magic
-    in it, so that a cell of 8 KB takes half a minute, and gives up with an error of its own.
-    """
-    return _MAGIC_VALUE.sub(" None", _MAGIC_LINE.sub(r"\1pass", source))
-
-
-def parse(source: str) -> ast.Module | None:
-    """Parse a cell's source, lines of magics left out where it does not parse with them; None where it is no Python."""
-    for text in (source, without_magics(source)):
-        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            return parse_quietly(text)
-    return None
-
-
-def parse_quietly(text: str) -> ast.Module:
-    """Parse text without a word on the organizer's terminal about doubtful escapes in it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return ast.parse(text)
+_INSTALL = re.compile(r"[ \t]*[%!][ \t]*(?:pip3?|conda|mamba|uv|apt|apt-get)\b")
 
 
 def bound_names(tree: ast.AST) -> set[str]:
@@ -88,7 +60,7 @@ def syntax_error(source: str) -> list[str]:
             return []
         except SyntaxError as error:
             number = error.lineno or 1
-            if not _MAGIC_LINE.match(lines[min(number, len(lines)) - 1]):
+            if not is_magic(lines[min(number, len(lines)) - 1]):
                 said.append(f"solution cell, line {number}: SyntaxError: {error.msg}")
         except (ValueError, RecursionError, MemoryError) as error:
             said.append(f"the solution cell cannot be read as Python: {error}")
@@ -135,8 +107,7 @@ def wrong_parameters(tree: ast.Module) -> list[str]:
 
 def still_the_starter(source: str) -> list[str]:
     """Say so, in a sentence, where nobody has edited the solution cell."""
-    starter = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
-    if comparable(source) != comparable(starter):
+    if comparable(source) != comparable(starter_solution()):
         return []
     return ["the solution cell is still the starter's: it selects every sample, and earns what the default earns"]
 
@@ -149,7 +120,7 @@ def functions_in_ignored_cells(others: list[Cell]) -> list[str]:
     room = EXAMINED_CHARACTERS
     found: list[str] = []
     for cell in others:
-        if cell.kind != "code" or LOCKED_MARKER.fullmatch(first_line(cell.source)):
+        if cell.kind != "code" or locked_name(cell.source):
             continue
         room -= len(cell.source)
         if room < 0 or len(found) == CELLS_AT_MOST:
@@ -162,32 +133,42 @@ def functions_in_ignored_cells(others: list[Cell]) -> list[str]:
     return found
 
 
-def names_from_ignored_cells(tree: ast.Module, others: list[Cell]) -> list[str]:
-    """Say, one sentence each, which names the solution takes from a cell that the grader does not run.
+def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
+    """Say, one sentence each, which names the solution takes from a cell that the grader does not run, or from nowhere.
 
     A hint, so it has bounds: of long notebooks the beginning is examined, of many names the first are told.
     """
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    used = {name for name in used if len(name) <= LONGEST_NAME}
-    used -= bound_names(tree) | set(dir(builtins))
-    for starter in build_notebook().cells:
-        if LOCKED_MARKER.fullmatch(first_line(starter.source)):
-            used -= top_level_names(ast.parse(starter.source))
-    sentences: list[str] = []
+    missing = [found for found in undefined_names(tree) if len(found.name) <= LONGEST_NAME]
+    elsewhere: dict[str, int] = {}
     room = EXAMINED_CHARACTERS
-    for cell in others:
+    for cell in others if missing else []:
         if cell.kind != "code":
             continue
         room -= len(cell.source)
-        if room < 0 or not used:
+        if room < 0:
             break
         ignored = parse(cell.source)
-        for name in sorted(used & top_level_names(ignored)) if ignored else []:
-            used.remove(name)
-            if len(sentences) == NAMED_AT_MOST:
-                return [*sentences, "there are more such names"]
+        for name in top_level_names(ignored) if ignored else ():
+            elsewhere.setdefault(name, cell.number)
+    sentences = []
+    for found in missing[:NAMED_AT_MOST]:
+        where = f"solution cell, line {found.line}: "
+        if found.name in elsewhere:
             sentences.append(
-                f"your solution uses '{name}', which is defined in cell {cell.number}; that cell is ignored, so move "
-                f"'{name}' into the solution cell"
+                f"{where}'{found.name}' is defined in cell {elsewhere[found.name]}; that cell is ignored, so move it "
+                "into the solution cell"
             )
-    return sentences
+        else:
+            sentences.append(f"{where}nothing defines '{found.name}'")
+    return [*sentences, *(["there are more such names"] if len(missing) > NAMED_AT_MOST else [])]
+
+
+def installs(source: str) -> list[str]:
+    """Say so, in a sentence, where the solution would install something."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if _INSTALL.match(line):
+            return [
+                f"solution cell, line {number}: nothing can be installed at the grader, there is no internet; it has "
+                "the libraries that the notebook's first cell lists"
+            ]
+    return []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from competition.notebook import LOCKED_MARKER, build_notebook, first_line
+from competition.notebook import locked_cells
+from competition.task.cells import locked_name
 from grader.submission.reading import Cell
 
 OWN_CELLS = {"source"}  # organizers write their own download ids into it
@@ -17,15 +18,14 @@ def changed_locked_cells(cells: list[Cell]) -> list[str]:
     """Say, one sentence each, which locked cells of the starter are missing or differ."""
     submitted: dict[str, str] = {}
     for cell in cells:
-        if match := LOCKED_MARKER.fullmatch(first_line(cell.source)):
-            submitted.setdefault(match[1], comparable(cell.source))
+        if (name := locked_name(cell.source)) is not None:
+            submitted.setdefault(name, comparable(cell.source))
     sentences = []
-    for starter in build_notebook().cells:
-        match = LOCKED_MARKER.fullmatch(first_line(starter.source))
-        if not match or match[1] in OWN_CELLS:
+    for name, text in locked_cells().items():
+        if name in OWN_CELLS:
             continue
-        if match[1] not in submitted:
-            sentences.append(f"the locked cell [{match[1]}] is missing; the grader uses its own copy")
-        elif submitted[match[1]] != comparable(starter.source):
-            sentences.append(f"the locked cell [{match[1]}] was changed; the change is ignored")
+        if name not in submitted:
+            sentences.append(f"the locked cell [{name}] is missing; the grader uses its own copy")
+        elif submitted[name] != comparable(text):
+            sentences.append(f"the locked cell [{name}] was changed; the change is ignored")
     return sentences

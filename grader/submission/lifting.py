@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from competition.notebook import LOCKED_MARKER, MAX_CELL_BYTES, SOLUTION_MARKER, first_line, has_marker
+from competition.notebook import MAX_CELL_BYTES
+from competition.task.cells import FUNCTION_NAME, SOLUTION_MARKER, defines_function, has_marker
 from grader.submission.reading import Cell, fault
 
-FUNCTION_NAME = "your_select_indices"
 NAMED_AT_MOST = 10
-_DEFINITION = re.compile(rf"^(?:async[ \t]+)?def[ \t]+{FUNCTION_NAME}\b|^{FUNCTION_NAME}[ \t]*[:=]", re.MULTILINE)
-
-
-def defining(cells: list[Cell]) -> list[Cell]:
-    """Return the code cells that define the function by a line of their own, locked cells apart."""
-    return [
-        cell
-        for cell in cells
-        if cell.kind == "code"
-        and not LOCKED_MARKER.fullmatch(first_line(cell.source))
-        and _DEFINITION.search(cell.source)
-    ]
 
 
 def lift(cells: list[Cell]) -> Cell:
@@ -31,7 +17,7 @@ def lift(cells: list[Cell]) -> Cell:
     """
     found = [cell for cell in cells if has_marker(cell.source)]
     if not found:
-        found = defining(cells)
+        found = [cell for cell in cells if cell.kind == "code" and defines_function(cell.source)]
         if not found:
             raise fault(f"no solution cell: no cell has the line '{SOLUTION_MARKER}', and none defines {FUNCTION_NAME}")
         if len(found) > 1:

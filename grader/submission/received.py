@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from competition.notebook import SOLUTION_MARKER, has_marker
+from competition.names import parse
+from competition.task.cells import SOLUTION_MARKER, has_marker
 from grader.submission.advice import (
     functions_in_ignored_cells,
+    installs,
     misplaced_cell_magic,
     missing_function,
-    names_from_ignored_cells,
-    parse,
+    names_from_elsewhere,
     still_the_starter,
     syntax_error,
     wrong_parameters,
@@ -60,8 +61,8 @@ def read_submission(raw: bytes) -> Submission:
     notices += functions_in_ignored_cells(others)
     notices += changed_locked_cells(cells)
     notices += syntax_error(solution.source)
-    notices += misplaced_cell_magic(solution.source)
+    notices += [*misplaced_cell_magic(solution.source), *installs(solution.source)]
     tree = parse(solution.source)
     if tree is not None:
-        notices += [*missing_function(tree), *wrong_parameters(tree), *names_from_ignored_cells(tree, others)]
+        notices += [*missing_function(tree), *wrong_parameters(tree), *names_from_elsewhere(tree, others)]
     return Submission(raw, solution.source, tuple(notices))
