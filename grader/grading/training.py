@@ -68,7 +68,7 @@ def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
     """Make the fault of a notebook that ended before every batch was answered, and told no reason."""
     error = error_in_notebook(executed)
     if error is not None:
-        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_message(error)}")
+        return ParticipantFault(Verdict.RUNTIME_ERROR, plain_message(error))
     return ParticipantFault(
         Verdict.RUNTIME_ERROR,
         f"the notebook or its kernel ended after {answered} answered batches, before the training was over; "
@@ -95,6 +95,7 @@ def train_against(
         seed=settings.seed,
         device=torch.device(settings.device),
         threads=settings.threads,
+        epochs=settings.epochs,
         progress=sys.stderr if settings.progress else None,
     )
     gateway.finish()
