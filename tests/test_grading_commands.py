@@ -14,9 +14,9 @@ import pytest
 from nbformat.v4 import new_code_cell
 from typer.testing import CliRunner
 
-import grader.pages.checking
 import grader.grading.settings
 import grader.grading.training
+import grader.pages.checking
 from competition.notebook import graft, notebook_text
 from grader.cli import app
 from tests.conftest import ALL_SAMPLES

@@ -17,8 +17,9 @@ import torch
 
 from competition.notebook import notebook_text, notebook_to_serve
 from competition.task.data import make_loader
+from competition.task.epoch import Epoch
 from competition.task.model import SmallMobileNet
-from competition.task.training import Epoch, train_two_models
+from competition.task.training import train_two_models
 from grader.grading.artifacts import Artifacts
 from grader.grading.data_folder import DataFolder
 from grader.grading.gateway import ChannelEnded, Gateway

@@ -24,8 +24,8 @@ from PIL import Image
 from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS
 from competition.task.constants import BATCH_SIZE, NUM_CLASSES
 from competition.task.data import TaskDataset
+from competition.task.epoch import Epoch
 from competition.task.symptoms import symptoms
-from competition.task.training import Epoch
 from grader.analysis import (
     Floats,
     Integers,
