@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from competition.task.cells import SOLUTION_MARKER
+from grader.submission import read_submission
 from tests.browser import chromium
 
 __all__ = ["chromium"]  # a fixture
@@ -60,6 +61,11 @@ WRITE = """([where, text]) => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     notebook.widgets[where].model.sharedModel.setSource(text);
 }"""
+SAVE = """async () => {
+    const context = window.jupyterapp.shell.currentWidget.context;
+    await context.save();
+    return context.path;
+}"""
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.widgets.at(-1).model.outputs.toJSON()"""
 
 
@@ -88,6 +94,10 @@ class Lab:
     def write(self, where, text):
         """Replace the text of a cell."""
         self.page.evaluate(WRITE, [where, text])
+
+    def save(self):
+        """Save the notebook, and return its file's name."""
+        return self.page.evaluate(SAVE)
 
     def last_outputs(self):
         """Return the outputs of the last cell, as they would be saved."""
@@ -150,7 +160,7 @@ def lab(server, chromium, request):
     context.close()
 
 
-def test_run_all_then_the_last_cell_again_gives_the_same_numbers(lab):
+def test_run_all_then_the_last_cell_again_gives_the_same_numbers(lab, server):
     """Run All shows a score; the last cell, run again, shows it to the bit, though the solution counts its calls."""
     solution = lab.find("# SOLUTION CELL")
     lab.write(solution, f"{SOLUTION_MARKER}\nimport torch\n{BALANCED}")
@@ -163,6 +173,10 @@ def test_run_all_then_the_last_cell_again_gives_the_same_numbers(lab):
     assert re.match(r" +1: 0\.\d{4}, \d+ points", one)
     assert two.replace("2:", "1:") == one
     assert not [output for output in lab.last_outputs() if output.get("name") == "stderr"]
+    saved = lab.save()
+    submission = read_submission((server[0] / saved).read_bytes())
+    assert submission.notices == ()
+    assert BALANCED.strip() in submission.solution
 
 
 def test_a_solution_in_a_new_cell_counts_no_more_than_at_the_grader(lab):

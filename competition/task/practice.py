@@ -72,7 +72,8 @@ def practise(train_loader: Batches, val_loader: Batches) -> tuple[list[SmallMobi
     assert isinstance(dataset, TaskDataset)
     available = torch.bincount(dataset.targets, minlength=NUM_CLASSES).tolist()
     bac_mean = sum(history[-1].val_bac) / len(history[-1].val_bac)
-    print(f"After epoch {len(history)}; samples: the different ones that a model learned from in it.\n\n{table_of(history[-1], available)}\n")
+    print(f"After epoch {len(history)}; samples: the different ones that a model learned from in it.\n")
+    print(f"{table_of(history[-1], available)}\n")
     points = "no points: QUICK never counts" if quick else f"{performance(bac_mean)} points"
     print(f"mean validation BAC {bac_mean:.4f}: {points} (0 up to 0.5, 100 from 0.8 on)\n")
     for symptom in symptoms(history, available):
