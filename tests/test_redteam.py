@@ -186,7 +186,7 @@ def check_score(graded, data):
         seed=graded.record["seed"],
         device=torch.device("cpu"),
         threads=graded.record["threads"],
-        progress=False,
+        progress=None,
     )
     assert next(steps, None) is None
     for ours, stored in zip(models, load_models(graded.run), strict=True):
