@@ -32,11 +32,11 @@ RESULTS_FILE = Path("benchmarks/results/best_ablation.json")
 WORKSHOP = Path("build/best_ablation")
 
 SELECTION = """\
-    chosen, share = balance(kept[place], targets), min(1.0, left / ANNEALED)
+    chosen, share = balance(kept[here.samples], targets), min(1.0, left / ANNEALED)
     return [anneal(chosen, targets, model_losses, share, LONGEST * len(targets)) for model_losses in losses]
 """
 SELECTION_BY_PEERS = """\
-    share, selections = min(1.0, left / ANNEALED), []
+    place, share, selections = here.samples, min(1.0, left / ANNEALED), []
     for model in (0, 1):
         chosen = balance(kept[place] & believed(place, targets, losses[1 - model], 1 - model), targets)
         selections.append(anneal(chosen, targets, losses[model], share, LONGEST * len(targets)))
@@ -69,7 +69,7 @@ NO_REST = ("RESTING = 0.02 ", "RESTING = 0.0 ")
 VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
     WHOLE: (),
     "no_agreement": (("val_loader.dataset) > 0)", "val_loader.dataset) > -np.inf)"),),
-    "no_balance": (("balance(kept[place], targets)", "torch.nonzero(kept[place]).flatten()"),),
+    "no_balance": (("balance(kept[here.samples], targets)", "torch.nonzero(kept[here.samples]).flatten()"),),
     "no_annealing": (NO_ANNEALING,),
     "no_rest": (NO_REST,),
     "no_annealing_no_rest": (NO_ANNEALING, NO_REST),

@@ -37,7 +37,7 @@ from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, Profile
 from competition.task.baseline import default_select_indices
 from competition.task.constants import BATCH_SIZE, IMAGES_DIR, LEARNING_RATE, NUM_EPOCHS, SEED, WEIGHT_DECAY
-from competition.task.data import load_data
+from competition.task.data import Batches, TaskDataset, make_loader
 from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
 from competition.task.reproducibility import keep_freed_memory, seed_everything
@@ -77,6 +77,11 @@ class EnoughSteps(Exception):
     """Ends a training whose first losses are all that is wanted."""
 
 
+def open_data(root: Path) -> tuple[Batches, Batches]:
+    """Make the loaders of both splits; their images are decoded when they are first looked at."""
+    return make_loader(TaskDataset(root / "train")), make_loader(TaskDataset(root / "val"))
+
+
 Watch = Callable[[list[nn.Module], torch.Tensor, torch.Tensor], None]
 
 
@@ -92,7 +97,7 @@ def naive_losses(
     Args:
         watch: is shown the models and the batch before every selection pass.
     """
-    train_loader, val_loader = load_data(root)
+    train_loader, val_loader = open_data(root)
     val_loader.dataset.images = val_loader.dataset.images.to(dtype)
     train = train_loader.dataset
     files = [root / "train" / IMAGES_DIR / name for name in train.files]
@@ -125,7 +130,7 @@ def task_losses(
     root: Path, dtype: torch.dtype = torch.float32, threads: int = 1, steps: int | None = None
 ) -> torch.Tensor:
     """Train both models with the task's own loop; return the mean loss of every selection pass, float64 [steps]."""
-    train_loader, val_loader = load_data(root)
+    train_loader, val_loader = open_data(root)
     for loader in (train_loader, val_loader):
         loader.dataset.images = loader.dataset.images.to(dtype)
     keep_freed_memory()
@@ -142,7 +147,7 @@ def task_losses(
         return default_select_indices(targets, losses)
 
     with contextlib.suppress(EnoughSteps):
-        train(models, train_loader, val_loader, watching, progress=False)
+        train(models, train_loader, val_loader, watching, progress=None)
     return torch.stack(seen)
 
 

@@ -165,15 +165,16 @@ def your_select_indices(targets, losses):
     global teacher
     if teacher is None:
         teacher = ask_teacher()
-    label_is_right = teacher[position().samples]
+    here = position()
+    label_is_right = teacher[here.samples]
     rng = np.random.default_rng(np.random.randint(2**31))  # numpy's global generator is seeded for each call
 
     p = torch.stack(losses).neg().exp().mean(0).numpy()
     u, predicts_label = 1 - np.maximum(p, 1 - p), p > 0.5
     known = np.maximum(label_is_right, 1 - label_is_right) >= KNOWN
     valid = predicts_label == (label_is_right > 0.5)
-    k = stream["k"][-1] + 1 if len(stream["k"]) else 0
-    for name, values in (("u", u), ("r", np.where(known, np.where(valid, 1, -1), 0)), ("k", np.full(len(u), k))):
+    r, k = np.where(known, np.where(valid, 1, -1), 0), np.full(len(u), here.call)
+    for name, values in (("u", u), ("r", r), ("k", k)):
         stream[name] = np.append(stream[name], values)
 
     gamma = sag(**stream, s_des=S_DES, mode=MODE, p_rand=P_RAND, rng=rng)

@@ -1,4 +1,4 @@
-"""Shared parts of the tests: a built data folder, notebooks from cells, the command line."""
+"""Shared parts of the tests: a built data folder, references that answer batches, notebooks, the command line."""
 
 import importlib.util
 import json
@@ -19,8 +19,10 @@ from competition.build import build_data
 from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PROFILES
-from competition.task.constants import NUM_EPOCHS
+from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from competition.task.data import load_data
+from competition.task.position import position, position_of
+from competition.task.selection import call_select_indices
 from grader.cli import app
 from tests.light import light
 
@@ -91,18 +93,41 @@ def short_folder():
 
 
 @pytest.fixture
-def load_cell(data):
-    """Load a reference as the notebook runs its cell: a module of its own, with the notebook's loaders in it."""
+def load_cell(data, monkeypatch):
+    """Load a reference as the notebook runs its cell: a module of its own, with the names of the notebook in it.
 
-    def load(name):
+    With batches of 100 the last one of an epoch is short: the data set has 256 samples.
+    """
+
+    def load(name, batch_size=BATCH_SIZE):
+        for module in ("data", "position"):
+            monkeypatch.setattr(f"competition.task.{module}.BATCH_SIZE", batch_size)
         spec = importlib.util.spec_from_file_location(name, REPOSITORY / "reference_solutions" / f"{name}.py")
         cell = importlib.util.module_from_spec(spec)
         cell.train_loader, cell.val_loader = load_data(data / "public")
-        cell.NUM_EPOCHS = NUM_EPOCHS
+        cell.NUM_EPOCHS, cell.position = NUM_EPOCHS, position
         spec.loader.exec_module(cell)
         return cell
 
     return load
+
+
+def answer(cell, targets, losses, call=0):
+    """Return what a cell answers in one call of a training."""
+    samples = len(cell.train_loader.dataset)
+    return call_select_indices(cell.your_select_indices, targets, losses, seed=0, call=call, samples=samples)
+
+
+def answers(cell, losses_of, epochs=NUM_EPOCHS):
+    """Call a cell batch by batch in the order of a training; yield each batch's position, labels and selections.
+
+    Args:
+        losses_of: (position, labels) -> the losses of both models.
+    """
+    for call in range(epochs * len(cell.train_loader)):
+        here = position_of(call, len(cell.train_loader.dataset))
+        targets = cell.train_loader.dataset.targets[here.samples]
+        yield here, targets, answer(cell, targets, losses_of(here, targets), call)
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from benchmarks.best_ablation import VARIANTS, WHOLE, edited
 from competition.task.constants import NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
 from grader.analysis import read_truth
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, answers
 
 
 @pytest.fixture
@@ -18,14 +17,9 @@ def cell(load_cell):
     return load_cell("best")
 
 
-def train(cell, losses_of, epochs=NUM_EPOCHS):
-    """Go through a training; yield the place of each batch and what was selected in it."""
-    size = cell.train_loader.batch_size
-    for step in range(epochs * len(cell.train_loader)):
-        start = step % len(cell.train_loader) * size
-        targets = cell.train_loader.dataset.targets[start : start + size]
-        place = slice(start, start + len(targets))
-        yield place, targets, cell.your_select_indices(targets, losses_of(place))
+def equal_losses(here, targets):
+    """Give every sample the same loss in both models."""
+    return [torch.ones(len(targets))] * 2
 
 
 def test_right_labels_are_the_more_probable_ones(cell, data):
@@ -60,47 +54,36 @@ def test_a_label_is_not_judged_by_itself(cell):
 def test_only_confirmed_labels_are_selected(cell):
     """Both models get all samples whose label is the more probable one, and no others, until the rest."""
     confirmed = cell.confidence(cell.train_loader.dataset, cell.val_loader.dataset) > 0
-    for place, _, selections in train(cell, lambda place: [torch.ones(place.stop - place.start)] * 2):
+    for here, _, selections in answers(cell, equal_losses):
         for selection in selections:
-            assert set(selection.tolist()) == set(np.flatnonzero(confirmed[place]))
+            assert set(selection.tolist()) == set(np.flatnonzero(confirmed[here.samples]))
 
 
 def test_both_classes_weigh_the_same(cell):
     """A selection is balanced, and never longer than may be returned."""
     generator = torch.Generator().manual_seed(0)
-    for _, targets, selections in train(
-        cell, lambda place: [torch.rand(place.stop - place.start, generator=generator)] * 2
+    for _, targets, selections in answers(
+        cell, lambda here, targets: [torch.rand(len(targets), generator=generator)] * 2
     ):
         for selection in selections:
             assert (targets[selection] == 0).sum() == (targets[selection] == 1).sum() > 0
             assert len(selection) <= MAX_REPEATS * len(targets)
 
 
-def test_short_batches_are_skipped_while_annealing(cell):
+def test_short_batches_are_skipped_while_annealing(load_cell):
     """Near its end the training skips a short last batch of an epoch, in which a step would be mostly chance."""
-    dataset = cell.train_loader.dataset
-    cell.train_loader = DataLoader(dataset, batch_size=100)
-    assert len(dataset) % 100 > 0
-    picked = [selections for _, _, selections in train(cell, lambda place: [torch.ones(place.stop - place.start)] * 2)]
+    picked = [selections for _, _, selections in answers(load_cell("best", batch_size=100), equal_losses)]
     skipped = [step for step, selections in enumerate(picked) if not any(map(len, selections))]
     assert skipped == [14, 17]
 
 
-def test_a_long_training_ends_with_a_rest(cell):
+def test_a_long_training_ends_with_a_rest(load_cell):
     """The last steps, two of a hundred, select nothing."""
-    dataset = cell.train_loader.dataset
-    cell.train_loader = DataLoader(dataset, batch_size=8)
-    picked = [selections for _, _, selections in train(cell, lambda place: [torch.ones(place.stop - place.start)] * 2)]
+    cell = load_cell("best", batch_size=8)
+    picked = [selections for _, _, selections in answers(cell, equal_losses)]
     steps = NUM_EPOCHS * len(cell.train_loader)
     assert [len(selection) for selections in picked[-int(0.02 * steps) :] for selection in selections] == [0] * 6
     assert all(len(selection) > 0 for selection in picked[-10])
-
-
-def test_a_second_training_begins_anew(cell):
-    """What one training taught is forgotten when the next one begins."""
-    losses = lambda place: [torch.linspace(0.1, 3.0, place.stop - place.start)] * 2  # noqa: E731
-    first = [selection[0].tolist() for _, _, selection in train(cell, losses)]
-    assert [selection[0].tolist() for _, _, selection in train(cell, losses)] == first
 
 
 def test_annealing_adds_easy_samples_of_both_classes(cell):

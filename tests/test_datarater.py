@@ -11,6 +11,7 @@ from torch import nn
 from torch.func import functional_call
 
 from reference_solutions.datarater_filter import DataRater, MLPRater, Parameters, batches, class_softmax
+from tests.conftest import answers
 
 FEATURES, CLASSES = 4, 3
 SMALL = Parameters(meta_steps=4, num_inner_models=3, batch_size=16, eval_every=2)
@@ -215,31 +216,20 @@ def test_flipped_labels_get_the_low_ratings():
 
 @pytest.fixture
 def cell(load_cell):
-    """The cell as the notebook runs it, on the debug data, with a short fit."""
-    module = load_cell("datarater_filter")
+    """The cell as the notebook runs it, on the debug data, with a short fit and a short last batch."""
+    module = load_cell("datarater_filter", batch_size=100)
     module.PARAMETERS = module.Parameters(**asdict(replace(SMALL, batch_size=64)))
     torch.manual_seed(0)
     return module
 
 
-def test_the_cell_keeps_the_same_samples_of_a_class_in_equal_weight(cell):
-    """Both models get the same indices of kept samples only, in range, and both classes weigh the same."""
-    for targets in cell.train_loader.dataset.targets.split(128):
-        first, second = cell.your_select_indices(targets, [torch.zeros(len(targets))] * 2)
+def test_the_cell_keeps_its_samples_in_every_epoch_both_classes_in_equal_weight(cell):
+    """Both models get the kept samples of the batch and no others, in both epochs, and both classes weigh the same."""
+    for here, targets, (first, second) in answers(
+        cell, lambda here, targets: [torch.zeros(len(targets))] * 2, epochs=2
+    ):
         assert torch.equal(first, second)
-        assert 0 <= first.min() <= first.max() < len(targets)
-        assert len(first) <= 4 * len(targets)
+        assert first.unique().tolist() == torch.nonzero(cell.kept[here.samples]).flatten().tolist()
         counts = torch.bincount(targets[first], minlength=2)
         assert counts[0] == counts[1] > 0
-        assert len(first.unique()) < len(targets)
-
-
-def test_the_cell_finds_its_place_again_after_an_interruption(cell):
-    """When a training starts anew in the middle of an epoch, the selections are those of the first time."""
-    whole = cell.train_loader.dataset.targets.split(128)
-    losses = [torch.zeros(128)] * 2
-    first = [cell.your_select_indices(targets, losses)[0] for targets in whole]
-    cell.your_select_indices(whole[0], losses)
-    again = [cell.your_select_indices(targets, losses)[0] for targets in whole]
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0], first[1])
+    assert 0 < cell.kept.sum() < len(cell.kept)

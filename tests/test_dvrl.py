@@ -21,6 +21,7 @@ from reference_solutions.dvrl_filter import (
     leave_one_out_advantage,
     reinforce_loss,
 )
+from tests.conftest import answer, answers
 
 IDENTITY = FunctionTransformer()
 
@@ -179,41 +180,27 @@ def test_inception_reads_a_local_weights_file(tmp_path):
 
 @pytest.fixture
 def cell(load_cell):
-    """The cell with the notebook's loaders; and all labels."""
-    module = load_cell("dvrl_filter")
-    return module, module.train_loader.dataset.targets
+    """The cell as the notebook runs it, on the debug data, with a short last batch."""
+    return load_cell("dvrl_filter", batch_size=100)
 
 
 def test_the_cell_keeps_the_same_samples_every_epoch_and_balances_them(cell):
-    """Both models get the kept samples of the batch, both classes equally often, also after an interruption."""
-    module, labels = cell
-    batches = [slice(start, start + 128) for start in range(0, len(labels), 128)]
-    losses = [torch.zeros(128), torch.zeros(128)]
-    epochs = []
-    for order in (batches, batches[:1], batches):  # the second training is interrupted after its first batch
-        chosen = []
-        for batch in order:
-            selections = module.your_select_indices(labels[batch], losses)
-            for selection in selections:
-                picked = labels[batch][selection]
-                assert 0 < len(selection) <= 256
-                assert (picked == 0).sum() == (picked == 1).sum()
-            first, second = (set(selection.tolist()) for selection in selections)
-            assert first == second
-            chosen.append(first)
-        epochs.append(chosen)
-    assert epochs[0] == epochs[2]
-    assert epochs[0][:1] == epochs[1]
-    shares = [float((module.kept & (labels == label)).sum() / (labels == label).sum()) for label in (0, 1)]
+    """Both models get the kept samples of the batch and no others, in both epochs, both classes equally often."""
+    for here, targets, selections in answers(cell, lambda here, targets: [torch.zeros(len(targets))] * 2, epochs=2):
+        for selection in selections:
+            assert selection.unique().tolist() == torch.nonzero(cell.kept[here.samples]).flatten().tolist()
+            zeros, ones = torch.bincount(targets[selection], minlength=2).tolist()
+            assert zeros == ones > 0
+    labels = cell.train_loader.dataset.targets
+    shares = [float((cell.kept & (labels == label)).sum() / (labels == label).sum()) for label in (0, 1)]
     assert shares[0] < shares[1]  # class 0 has the wrong labels
 
 
 def test_a_batch_without_a_kept_sample_is_skipped(cell):
     """Where nothing is kept both selections are empty; where one class is left, it stands alone."""
-    module, labels = cell
-    module.kept = torch.zeros(len(labels), dtype=torch.bool)
-    assert [len(selection) for selection in module.your_select_indices(labels[:128], [])] == [0, 0]
-    module.kept = labels == 1
-    module.next_start = 0
-    for selection in module.your_select_indices(labels[:128], []):
-        assert sorted(selection.tolist()) == torch.nonzero(labels[:128] == 1).flatten().tolist()
+    labels = cell.train_loader.dataset.targets
+    cell.kept = torch.zeros(len(labels), dtype=torch.bool)
+    assert [len(selection) for selection in answer(cell, labels[:100], [])] == [0, 0]
+    cell.kept = labels == 1
+    for selection in answer(cell, labels[:100], []):
+        assert sorted(selection.tolist()) == torch.nonzero(labels[:100] == 1).flatten().tolist()

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from benchmarks import sag_stream
-from competition.task.selection import normalise_selection
 from grader.analysis import read_truth
 from reference_solutions.sag_gate import MODES, detrend, impute, invert, newest_window, query, sag
+from tests.conftest import answer, answers
 
 U = [0.1, 0.2, 0.3, 0.4, 0.5]
 
@@ -180,13 +180,12 @@ def cell(load_cell):
 def test_the_cell_returns_balanced_selections(cell):
     """For two epochs of any losses, both models get valid indices with both classes equally often."""
     generator = torch.Generator().manual_seed(0)
-    for _ in range(2):
-        for _, targets in cell.train_loader:
-            losses = [torch.rand(len(targets), generator=generator) * 1.5 for _ in range(2)]
-            first, second = normalise_selection(cell.your_select_indices(targets, losses), len(targets))
-            assert torch.equal(first, second)
-            zeros, ones = torch.bincount(targets[first], minlength=2).tolist()
-            assert zeros == ones > 0
+    for _, targets, (first, second) in answers(
+        cell, lambda here, targets: list(torch.rand(2, len(targets), generator=generator) * 1.5), epochs=2
+    ):
+        assert torch.equal(first, second)
+        zeros, ones = torch.bincount(targets[first], minlength=2).tolist()
+        assert zeros == ones > 0
     assert cell.stream["k"].tolist() == [k for k in range(4) for _ in range(128)]
 
 
@@ -197,7 +196,7 @@ def test_the_cell_believes_the_novice_below_gamma_and_the_teacher_above(cell, mo
     monkeypatch.setattr(cell, "sag", lambda *args, **kwargs: 0.25)
     cell.teacher = np.tile([0.3, 0.7], 128)
     p = torch.tensor([0.9, 0.9, 0.1, 0.1, 0.6, 0.6, 0.4, 0.4]).repeat(16)
-    first, _ = cell.your_select_indices(targets, [-p.log()] * 2)
+    first, _ = answer(cell, targets, [-p.log()] * 2)
     wanted = np.tile([True, True, False, False, False, True, False, True], 16)
     assert sorted(set(first.tolist())) == np.flatnonzero(wanted).tolist()
 
@@ -207,17 +206,18 @@ def test_the_cell_knows_only_what_its_teacher_is_sure_of(cell):
     _, targets = next(iter(cell.train_loader))
     cell.teacher = np.tile([0.99, 0.01, 0.7, 0.3], 64)
     p = torch.tensor([0.8] * 4 + [0.2] * 4).repeat(16)
-    cell.your_select_indices(targets, [-p.log()] * 2)
+    answer(cell, targets, [-p.log()] * 2)
     assert cell.stream["r"].tolist() == [1, -1, 0, 0, -1, 1, 0, 0] * 16
     np.testing.assert_allclose(cell.stream["u"], 0.2, atol=1e-6)
 
 
-def test_the_cell_finds_its_place_again(cell):
-    """After an interruption the next batch is found by its labels, and the order goes on from there."""
-    batches = [targets for _, targets in cell.train_loader]
-    assert [cell.locate(batches[i]) for i in (0, 0, 1, 1, 0)] == [
-        slice(128 * i, 128 * i + 128) for i in (0, 0, 1, 1, 0)
-    ]
+def test_the_teacher_is_asked_about_the_samples_of_the_batch(load_cell, monkeypatch):
+    """Where all is queried the teacher alone decides, in both epochs and in their short last batches."""
+    cell = load_cell("sag_gate", batch_size=100)
+    monkeypatch.setattr(cell, "sag", lambda *args, **kwargs: 0.0)
+    cell.teacher = np.random.default_rng(0).random(len(cell.train_loader.dataset))
+    for here, _, (first, _) in answers(cell, lambda here, targets: [torch.ones(len(targets))] * 2, epochs=2):
+        assert first.unique().tolist() == np.flatnonzero(cell.teacher[here.samples] > 0.5).tolist()
 
 
 def test_the_teacher_tells_right_labels_from_wrong_ones(cell, data):

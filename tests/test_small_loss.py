@@ -6,15 +6,9 @@ import torch
 from scipy.special import rel_entr
 
 from grader.analysis import read_truth
+from tests.conftest import answer, answers
 
 SMALL_LOSS = ("co_teaching", "jocor")
-
-
-def batches(cell, epochs=1):
-    """Go through the training set like the loop does: yield the labels of each batch."""
-    for _ in range(epochs):
-        for _, targets in cell.train_loader:
-            yield targets
 
 
 def random_losses(size, seed=0):
@@ -45,10 +39,9 @@ def test_the_forget_rate_grows_from_nothing_to_the_noise_rate(load_cell, name):
     cell.keep_rates = (0.25, 0.75)
     targets = torch.tensor([0] * 80 + [1] * 40)
     losses = random_losses(120)
-    first = cell.your_select_indices(targets, losses)
+    first = answer(cell, targets, losses)
     assert all(set(selection.tolist()) == set(range(120)) for selection in first)
-    for _ in range(len(cell.train_loader)):
-        later = cell.your_select_indices(targets, losses)
+    later = answer(cell, targets, losses, call=len(cell.train_loader))
     for model, selection in enumerate(later):
         rank_by = losses[1 - model] if name == "co_teaching" else cell.joint_loss(*losses)
         for label, quota in ((0, 20), (1, 30)):
@@ -64,8 +57,8 @@ def test_a_batch_of_one_class_is_selected_without_balancing(load_cell, name):
     cell = load_cell(name)
     cell.keep_rates = (0.5, 0.5)
     cell.train_loader.dataset.targets[:] = 1
-    for targets in batches(cell, epochs=2):
-        for selection in cell.your_select_indices(targets, random_losses(len(targets))):
+    for _, targets, selections in answers(cell, lambda here, targets: random_losses(len(targets)), epochs=2):
+        for selection in selections:
             assert 0 < len(set(selection.tolist())) <= len(targets)
 
 
@@ -104,27 +97,23 @@ def test_a_mixture_per_class_tells_the_small_losses_from_the_large(load_cell):
 
 def test_each_model_learns_from_the_split_of_its_peer(load_cell):
     """After the warm-up epoch, in which all samples serve, the losses of one model divide for the other."""
-    cell = load_cell("gmm_split")
+    cell = load_cell("gmm_split", batch_size=100)
     labels = cell.train_loader.dataset.targets
-    size = cell.train_loader.batch_size
     wrong = [torch.arange(len(labels)) % 3 == remainder for remainder in (0, 1)]  # what each model finds hard
     noise = torch.rand(len(labels), generator=torch.Generator().manual_seed(0)) * 0.1
-    for step, targets in enumerate(batches(cell, epochs=2)):
-        start = step * size % len(labels)
-        place = slice(start, start + len(targets))
-        losses = [(2.0 * hard[place] + noise[place]).float() for hard in wrong]
-        for model, selection in enumerate(cell.your_select_indices(targets, losses)):
-            if step < len(cell.train_loader):
+    for here, targets, selections in answers(
+        cell, lambda here, targets: [2.0 * hard[here.samples] + noise[here.samples] for hard in wrong], epochs=2
+    ):
+        for model, selection in enumerate(selections):
+            if here.epoch == 0:
                 assert set(selection.tolist()) == set(range(len(targets)))
             else:
-                assert not wrong[1 - model][place][selection].any()
-                assert wrong[model][place][selection].any()
+                assert not wrong[1 - model][here.samples][selection].any()
+                assert wrong[model][here.samples][selection].any()
 
 
 def test_losses_are_averaged_over_the_epochs(load_cell):
     """The newest epoch weighs one half, and what came before the other."""
     cell = load_cell("gmm_split")
-    for epoch in range(3):
-        for targets in batches(cell):
-            cell.your_select_indices(targets, [torch.full((len(targets),), float(epoch))] * 2)
+    list(answers(cell, lambda here, targets: [torch.full((len(targets),), float(here.epoch))] * 2, epochs=3))
     assert (cell.averaged == 0.5 * 2 + 0.5 * (0.5 * 1)).all()

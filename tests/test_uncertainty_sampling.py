@@ -17,6 +17,7 @@ from reference_solutions.uncertainty_sampling import (
     margin,
     random_control,
 )
+from tests.conftest import answer, answers
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.45, 0.45], [1.0, 0.0, 0.0]])
 THRESHOLD = 0.3
@@ -128,9 +129,14 @@ def test_a_person_can_be_the_teacher(monkeypatch):
 
 @pytest.fixture
 def cell(load_cell):
-    """The notebook's cell on the debug data; and its batches of labels."""
-    module = load_cell("uncertainty_sampling")
-    return module, module.train_loader.dataset.targets.split(module.train_loader.batch_size)
+    """The notebook's cell on the debug data."""
+    return load_cell("uncertainty_sampling")
+
+
+@pytest.fixture
+def targets(cell):
+    """The labels of the first batch."""
+    return cell.train_loader.dataset.targets[: cell.train_loader.batch_size]
 
 
 def sure(targets):
@@ -140,51 +146,42 @@ def sure(targets):
 
 def test_the_cell_asks_half_a_batch_per_pass_and_balances_what_it_believes(cell):
     """Two passes empty the pool; selections are valid, asked, confirmed by the estimator, and half of each class."""
-    module, batches = cell
-    for share_asked in (0.5, 1.0):
-        for targets in batches:
-            start = module.next_start
-            selections = module.your_select_indices(targets, sure(targets))
-            believed = np.flatnonzero(module.learner.believed[start : start + len(targets)])
-            for selection in selections:
-                assert len(selection) <= 4 * len(targets)
-                assert targets[selection].float().mean() == 0.5
-                assert selection.unique().tolist() == believed.tolist()
-        asked = module.learner.answers != module.ActiveLearner.UNASKED
-        assert asked.mean() == share_asked
-    np.testing.assert_array_equal(module.learner.answers, torch.cat(batches).numpy())
-    assert 0 < module.learner.believed.sum() < len(asked)
+    shares = []
+    for here, targets, selections in answers(cell, lambda here, targets: sure(targets), epochs=2):
+        believed = np.flatnonzero(cell.learner.believed[here.samples])
+        for selection in selections:
+            assert targets[selection].float().mean() == 0.5
+            assert selection.unique().tolist() == believed.tolist()
+        shares.append(float((cell.learner.answers != cell.ActiveLearner.UNASKED).mean()))
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+    np.testing.assert_array_equal(cell.learner.answers, cell.train_loader.dataset.targets.numpy())
+    assert 0 < cell.learner.believed.sum() < len(cell.learner.believed)
 
 
-def test_each_model_learns_what_its_peer_confirms(cell):
+def test_the_cell_fits_anew_with_each_epoch(cell, monkeypatch):
+    """The estimator is fitted once in each epoch, at its first batch: at first to the clean validation set alone."""
+    fitted, fit = [], cell.ActiveLearner.fit
+    monkeypatch.setattr(cell.ActiveLearner, "fit", lambda learner: fitted.append(cell.position()) or fit(learner))
+    list(answers(cell, lambda here, targets: sure(targets), epochs=3))
+    assert [(here.epoch, here.batch) for here in fitted] == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_each_model_learns_what_its_peer_confirms(cell, targets):
     """A sample with a loss above ln 2 in one network is not selected for the other one."""
-    module, batches = cell
-    targets = batches[0]
-    everything = [set(indices.tolist()) for indices in module.your_select_indices(targets, sure(targets))]
+    everything = [set(indices.tolist()) for indices in answer(cell, targets, sure(targets))]
     assert everything[0] == everything[1]
     doubted = {min(index for index in everything[0] if targets[index] == label) for label in (0, 1)}
     losses = [loss.clone() for loss in sure(targets)]
     losses[0][list(doubted)] = math.log(2) + 0.01
-    module.learner = None
-    module.next_start = 0
-    for_model_1, for_model_2 = (set(s.tolist()) for s in module.your_select_indices(targets, losses))
+    cell.learner = None
+    for_model_1, for_model_2 = (set(indices.tolist()) for indices in answer(cell, targets, losses))
     assert for_model_1 == everything[0]
     assert for_model_2 == everything[0] - doubted
 
 
-def test_a_peer_that_knows_one_class_only_is_not_asked(cell):
+def test_a_peer_that_knows_one_class_only_is_not_asked(cell, targets):
     """A network that calls everything 1, as an untrained one may, confirms no 0; then the estimator decides alone."""
-    module, batches = cell
-    targets = batches[0]
     one_class = torch.where(targets == 1, 0.1, 3.0)
-    for_model_1, for_model_2 = module.your_select_indices(targets, [sure(targets)[0], one_class])
+    for_model_1, for_model_2 = answer(cell, targets, [sure(targets)[0], one_class])
     assert for_model_1.tolist() == for_model_2.tolist()
     assert set(targets[for_model_1].tolist()) == {0, 1}
-
-
-def test_the_cell_finds_its_place_after_an_interrupted_training(cell):
-    """A training that starts again in the middle of an epoch is recognised by its labels."""
-    module, batches = cell
-    for number in (0, 0, 1, 1, 0):
-        module.your_select_indices(batches[number], sure(batches[number]))
-        assert module.next_start == (number + 1) % len(batches) * len(batches[0])

@@ -10,7 +10,7 @@ labels = train_loader.dataset.targets
 
 def simulated(draw):
     _, history = train_two_models(
-        train_loader, val_loader, lambda targets, losses: chosen(targets, draw), seed=SEED, progress=False
+        train_loader, val_loader, lambda targets, losses: chosen(targets, draw), seed=SEED, progress=None
     )
     return sum(history[-1].val_bac)
 
