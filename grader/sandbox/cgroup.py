@@ -6,7 +6,8 @@ down to subgroups and in which we may make one: root has that, and so has a user
 left (see `grader.sandbox.watchdog`).
 
 The ``cpu`` controller is used where it is there too. It keeps a notebook with a thousand busy threads from taking the
-CPUs away from the trainer, and a fork bomb from taking them away from the watchdog.
+CPUs away from the trainer, and a fork bomb from taking them away from the watchdog. The group also counts the CPU time
+of all that ever ran in it.
 
 A notebook's processes enter the group before any of its code runs, and cannot leave: the control file system does not
 exist in the sandbox.
@@ -33,6 +34,7 @@ REMOVE_SECONDS = 5.0
 CHARGED_AT_ONCE = 1 << 20  # bytes, generously
 CONTROLLERS = ("memory", "pids")
 WELCOME = "cpu"
+ACCOUNT = "cpuacct"  # of version 1 alone: every group of version 2 counts its CPU time
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
                     yield Place(2, (group,))
     hierarchies = {
         controller: below(folder, root, groups[controller])
-        for controller in (*CONTROLLERS, WELCOME)
+        for controller in (*CONTROLLERS, WELCOME, ACCOUNT)
         for kind, options, folder, root in systems
         if kind == "cgroup" and controller in options and controller in groups
     }
@@ -200,6 +202,14 @@ class ControlGroup:
         # The counter of failures stays at 0 on new kernels, so the largest usage tells; memory is charged in batches.
         largest = counts(self._file("memory.max_usage_in_bytes")).get("", 0)
         return Events(int(largest + CHARGED_AT_ONCE > self._limits.memory_bytes), killed, tasks)
+
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of all processes that are, or were, in the group; None where the kernel counts none."""
+        if self._place.version == 2:
+            used = counts(self._file("cpu.stat")).get("usage_usec")
+            return None if used is None else used / 1e6
+        used = counts(self._file("cpuacct.usage")).get("")
+        return None if used is None else used / 1e9
 
     def breach(self) -> ParticipantFault | None:
         """Return the fault of a limit that the kernel had to enforce, None as long as there is none."""
