@@ -13,7 +13,7 @@ import pytest
 from grader.sandbox import Limits, bubblewrap, default_limits
 from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
 from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
-from grader.verdicts import Verdict
+from grader.verdicts import InfrastructureError, Verdict
 from tests.confined import run_confined
 
 BALLOON = "b = bytearray(600 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nimport time; time.sleep(60)"
@@ -91,6 +91,42 @@ def test_too_many_threads_are_found_by_either(tmp_path, enforced_by):
     ended = run_confined(code, tmp_path)
     assert ended.breach is not None
     assert ended.breach.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_work_in_the_trainings_turn_is_found_by_either(tmp_path, enforced_by):
+    """Processes that work while it is not their turn are at fault when the guard strikes; one that sleeps is not."""
+    busy = "import os\nfor _ in range(2): os.fork()\nwhile True: pass"
+    ended = run_confined(busy, tmp_path, waited_for=False, guard=4.0)
+    assert ended.breach.verdict is Verdict.TIME_LIMIT
+    assert "while it was not its turn" in ended.breach.message
+    ended = run_confined("import time\ntime.sleep(60)", tmp_path, waited_for=False, guard=2.0)
+    assert isinstance(ended.breach, InfrastructureError)
+
+
+def test_a_control_group_counts_the_work_of_processes_that_have_ended(control_group):
+    """No process can hide its CPU time by ending before anybody looks, or as a child that nobody waits for."""
+    group = make_group(Limits())
+    busy = "import os, time\nif os.fork():\n    os._exit(0)\nwhile time.process_time() < 0.3: pass\nprint('done')"
+    ran = subprocess.run(group.entering([sys.executable, "-S", "-c", busy]), capture_output=True, text=True, check=True)
+    try:
+        assert ran.stdout == "done\n"
+        assert group.cpu_seconds() >= 0.3
+    finally:
+        group.remove()
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "text", "seconds"),
+    [
+        (2, "cpu.stat", "usage_usec 2500000\nuser_usec 2000000\n", 2.5),
+        (1, "cpuacct.usage", "2500000000\n", 2.5),
+        (1, "memory.oom_control", "oom_kill 0\n", None),
+    ],
+)
+def test_the_cpu_time_of_a_group_is_read(tmp_path, version, name, text, seconds):
+    """Either version counts in a unit of its own; where the kernel counts nothing, the process tree has to tell."""
+    (tmp_path / name).write_text(text)
+    assert ControlGroup(Place(version, (tmp_path,)), Limits()).cpu_seconds() == seconds
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])

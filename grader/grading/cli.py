@@ -137,7 +137,7 @@ def grade_command(
         guard=guard,
         progress=sys.stderr.isatty(),
     )
-    if settings.limits.guard <= settings.limits.seconds:
+    if guard is not None and guard <= settings.limits.seconds:
         raise typer.BadParameter(
             f"--guard must leave the training time beyond the {settings.limits.seconds:g} s of the notebook"
         )
