@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.sandbox import Limits, bubblewrap, default_limits
+from grader.sandbox import Limits, bubblewrap, cgroup, default_limits
 from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
 from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
 from grader.verdicts import InfrastructureError, Verdict
@@ -222,10 +222,18 @@ def test_a_group_is_made_where_controllers_are_handed_down(tmp_path):
         fake_group(folder, handed_down)
     (own / "cgroup.subtree_control").unlink()  # as good as one that refuses to be written
     found = list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n"))
-    assert found == [Place(2, (own.parent,)), Place(2, (own.parents[1],))]
+    assert found == [Place(2, (own.parent,), beside=True), Place(2, (own.parents[1],), beside=True)]
     (own.parent / "cgroup.subtree_control").write_text("cpu io")
     (own.parents[1] / "cgroup.subtree_control").write_text("memory")
     assert list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n")) == []
+
+
+def test_a_group_weighs_no_more_than_what_it_competes_with(tmp_path, monkeypatch):
+    """Below the grader's own group it competes with threads, one per CPU; beside it, with that group as a whole."""
+    monkeypatch.setattr(cgroup, "hands_down", lambda group, enable: True)
+    below, beside = places(SYSTEMD.format(root=tmp_path), "0::/grader.scope\n")
+    for place, weight in ((below, 100 * os.cpu_count()), (beside, 100)):
+        assert {name: value for name, value, _ in settings(place, Limits())}["cpu.weight"] == weight
 
 
 def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):
@@ -241,7 +249,7 @@ def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):
 def test_the_limits_are_written(tmp_path, version):
     """Every limit lands in its file; one that the kernel does not have is left out, one that it needs is missed."""
     limits = Limits(60.0, memory_bytes=5 * MIB, processes=7)
-    wanted = settings(version, limits)
+    wanted = settings(Place(version, (tmp_path,)), limits)
     for name, _, _ in wanted:
         (tmp_path / name).write_text("")
     group = ControlGroup(Place(version, (tmp_path,)), limits)

@@ -21,7 +21,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -39,10 +39,15 @@ ACCOUNT = "cpuacct"  # of version 1 alone: every group of version 2 counts its C
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group can be made: the version, and the folder of each hierarchy in which to make it."""
+    """Where a group can be made: the version, and the folder of each hierarchy in which to make it.
+
+    Attributes:
+        beside: whether the group will stand beside one that the grader is in; else below the grader's own.
+    """
 
     version: int
     folders: tuple[Path, ...]
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
                 if not group.is_relative_to(folder):
                     break
                 if hands_down(group, enable=group == own):
-                    yield Place(2, (group,))
+                    yield Place(2, (group,), beside=group != own)
     hierarchies = {
         controller: below(folder, root, groups[controller])
         for controller in (*CONTROLLERS, WELCOME, ACCOUNT)
@@ -119,16 +124,20 @@ def hands_down(group: Path, *, enable: bool) -> bool:
         return False
 
 
-def settings(version: int, limits: Limits) -> list[tuple[str, int, bool]]:
-    """Return the files to write, in order: name, value, and whether a group without it is of no use."""
+def settings(place: Place, limits: Limits) -> list[tuple[str, int, bool]]:
+    """Return the files to write, in order: name, value, and whether a group without it is of no use.
+
+    For CPU time a group below the grader's own competes with the trainer's threads, and weighs as much as one of them
+    per CPU. One beside the grader's competes with that whole group, and weighs as much as it does by default.
+    """
     memory, tasks, cpus = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS, os.cpu_count() or 1
-    if version == 2:
+    if place.version == 2:
         return [
             ("memory.max", memory, True),
             ("memory.swap.max", 0, False),
             ("memory.oom.group", 1, False),
             ("pids.max", tasks, True),
-            ("cpu.weight", min(100 * cpus, 10_000), False),  # all of it together weighs as much as one thread per CPU
+            ("cpu.weight", 100 if place.beside else min(100 * cpus, 10_000), False),
         ]
     return [
         ("memory.limit_in_bytes", memory, True),
@@ -178,7 +187,7 @@ class ControlGroup:
         Raises:
             OSError: the group cannot hold one of them.
         """
-        for name, value, needed in settings(self._place.version, self._limits):
+        for name, value, needed in settings(self._place, self._limits):
             try:
                 put(self._file(name), str(value))
             except OSError:
@@ -269,7 +278,7 @@ def make_group(limits: Limits) -> ControlGroup | None:
         return None
     name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
     for place in places(*described):
-        group = ControlGroup(Place(place.version, tuple(folder / name for folder in place.folders)), limits)
+        group = ControlGroup(replace(place, folders=tuple(folder / name for folder in place.folders)), limits)
         try:
             for folder in place.folders:
                 sweep(folder)
