@@ -222,18 +222,26 @@ def test_a_group_is_made_where_controllers_are_handed_down(tmp_path):
         fake_group(folder, handed_down)
     (own / "cgroup.subtree_control").unlink()  # as good as one that refuses to be written
     found = list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n"))
-    assert found == [Place(2, (own.parent,), beside=True), Place(2, (own.parents[1],), beside=True)]
+    assert found == [Place(2, (own.parent,), among_groups=True), Place(2, (own.parents[1],), among_groups=True)]
     (own.parent / "cgroup.subtree_control").write_text("cpu io")
     (own.parents[1] / "cgroup.subtree_control").write_text("memory")
     assert list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n")) == []
 
 
 def test_a_group_weighs_no_more_than_what_it_competes_with(tmp_path, monkeypatch):
-    """Below the grader's own group it competes with threads, one per CPU; beside it, with that group as a whole."""
+    """Below the grader's own group it competes with threads; beside it, or beside sessions, with whole groups."""
     monkeypatch.setattr(cgroup, "hands_down", lambda group, enable: True)
-    below, beside = places(SYSTEMD.format(root=tmp_path), "0::/grader.scope\n")
-    for place, weight in ((below, 100 * os.cpu_count()), (beside, 100)):
-        assert {name: value for name, value, _ in settings(place, Limits())}["cpu.weight"] == weight
+    monkeypatch.setattr(cgroup, "AUTOGROUPS", tmp_path / "autogroups")
+    shown = (SYSTEMD.format(root=tmp_path / "2"), "0::/grader.scope\n")
+    older = (OLD.format(root=tmp_path, inside="/"), "5:pids:/\n4:memory:/\n3:cpu,cpuacct:/\n")
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "release_agent").touch()
+    for sessions, weights in (("0", [os.cpu_count(), 1]), ("1", [1, 1])):
+        (tmp_path / "autogroups").write_text(f"{sessions}\n")
+        written = [dict(row[:2] for row in settings(place, Limits())) for place in places(*shown)]
+        assert [values["cpu.weight"] for values in written] == [100 * weight for weight in weights]
+        [place] = places(*older)
+        assert dict(row[:2] for row in settings(place, Limits()))["cpu.shares"] == 1024 * weights[0]
 
 
 def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):

@@ -34,6 +34,8 @@ REMOVE_SECONDS = 5.0
 CHARGED_AT_ONCE = 1 << 20  # bytes, generously
 CONTROLLERS = ("memory", "pids")
 WELCOME = "cpu"
+ROOT_ALONE_HAS = "release_agent"  # of all groups of a hierarchy of version 1
+AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
 ACCOUNT = "cpuacct"  # of version 1 alone: every group of version 2 counts its CPU time
 
 
@@ -42,12 +44,13 @@ class Place:
     """Where a group can be made: the version, and the folder of each hierarchy in which to make it.
 
     Attributes:
-        beside: whether the group will stand beside one that the grader is in; else below the grader's own.
+        among_groups: whether the group competes for CPU time with whole groups, one of them the grader's; else with the
+            grader's threads, each for itself.
     """
 
     version: int
     folders: tuple[Path, ...]
-    beside: bool = False
+    among_groups: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
                 if not group.is_relative_to(folder):
                     break
                 if hands_down(group, enable=group == own):
-                    yield Place(2, (group,), beside=group != own)
+                    yield Place(2, (group,), among_groups=group != own or sessions_are_groups())
     hierarchies = {
         controller: below(folder, root, groups[controller])
         for controller in (*CONTROLLERS, WELCOME, ACCOUNT)
@@ -109,7 +112,17 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
         if kind == "cgroup" and controller in options and controller in groups
     }
     if set(CONTROLLERS) <= hierarchies.keys():
-        yield Place(1, tuple(dict.fromkeys(hierarchies.values())))
+        at_the_root = WELCOME in hierarchies and (hierarchies[WELCOME] / ROOT_ALONE_HAS).exists()
+        folders = tuple(dict.fromkeys(hierarchies.values()))
+        yield Place(1, folders, among_groups=at_the_root and sessions_are_groups())
+
+
+def sessions_are_groups() -> bool:
+    """Say whether the kernel gives each session in the root of the hierarchy a group of its own; see sched(7)."""
+    try:
+        return AUTOGROUPS.read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def hands_down(group: Path, *, enable: bool) -> bool:
@@ -127,23 +140,23 @@ def hands_down(group: Path, *, enable: bool) -> bool:
 def settings(place: Place, limits: Limits) -> list[tuple[str, int, bool]]:
     """Return the files to write, in order: name, value, and whether a group without it is of no use.
 
-    For CPU time a group below the grader's own competes with the trainer's threads, and weighs as much as one of them
-    per CPU. One beside the grader's competes with that whole group, and weighs as much as it does by default.
+    Among groups it weighs as much as any by default; among threads, all of it together as much as one thread per CPU.
     """
-    memory, tasks, cpus = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS, os.cpu_count() or 1
+    memory, tasks = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS
+    weight = 1 if place.among_groups else os.cpu_count() or 1
     if place.version == 2:
         return [
             ("memory.max", memory, True),
             ("memory.swap.max", 0, False),
             ("memory.oom.group", 1, False),
             ("pids.max", tasks, True),
-            ("cpu.weight", 100 if place.beside else min(100 * cpus, 10_000), False),
+            ("cpu.weight", min(100 * weight, 10_000), False),
         ]
     return [
         ("memory.limit_in_bytes", memory, True),
         ("memory.memsw.limit_in_bytes", memory, False),
         ("pids.max", tasks, True),
-        ("cpu.shares", 1024 * cpus, False),
+        ("cpu.shares", 1024 * weight, False),
     ]
 
 
