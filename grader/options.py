@@ -46,7 +46,11 @@ ThreadsOption = Annotated[
 ]
 TimeOption = Annotated[
     float | None,
-    typer.Option(min=1, metavar="SECONDS", help="Wall clock of the grading. Default: 300 on a GPU, 1800 on a CPU."),
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="How long the training may wait for the notebook: its start and all calls together. Default: 280.",
+    ),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
 SandboxOption = Annotated[Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")]

@@ -128,13 +128,13 @@ def test_our_own_failure_is_tried_once_more(contest, scripted):
     assert [name for name, _ in contest.gradings()] == ["cid", "ann", "bob", "bob"]
 
 
-def test_a_time_limit_among_several_workers_counts_only_alone(contest, scripted):
-    """It is graded again after all others, one at a time, and only that result is kept."""
+def test_what_may_be_the_load_of_several_workers_counts_only_alone(contest, scripted):
+    """A time limit, or a machine too slow, is graded again after all others, one at a time: only that is kept."""
     for name in ("ann", "bob", "cid"):
         contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
-    workers = scripted(count=2, ann=[TIME, OK], bob=[OURS, TIME, TIME])
+    workers = scripted(count=2, ann=[TIME, OK], bob=[OURS, TIME])
     contest.run("batch", contest.submissions)
-    assert workers.calls == [("ann", 2), ("bob", 2), ("cid", 2), ("bob", 2), ("ann", 1), ("bob", 1)]
+    assert workers.calls == [("ann", 2), ("bob", 2), ("cid", 2), ("ann", 1), ("bob", 1)]
     assert [(name, grading.record.verdict) for name, grading in contest.gradings()] == [
         *(("cid", OK), ("ann", OK), ("bob", TIME))
     ]
@@ -147,7 +147,7 @@ def test_a_time_limit_of_one_worker_counts_at_once(contest, scripted):
     contest.run("batch", contest.submissions)
     contest.run("batch", contest.submissions)
     assert len(workers.calls) == 1
-    contest.run("batch", contest.submissions, "--time-limit", "3000")
+    contest.run("batch", contest.submissions, "--time-limit", "300")
     assert len(workers.calls) == 2
 
 

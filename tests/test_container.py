@@ -16,7 +16,9 @@ from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
 from grader.verdicts import InfrastructureError
 from tests.conftest import ALL_SAMPLES
 
-LIMITS = Limits(60.0, memory_bytes=2048 * MIB, processes=16, scratch_bytes=64 * MIB, shm_bytes=32 * MIB, files=1000)
+LIMITS = Limits(
+    60.0, 300.0, memory_bytes=2048 * MIB, processes=16, scratch_bytes=64 * MIB, shm_bytes=32 * MIB, files=1000
+)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_the_container_is_closed_on_every_side(name, monkeypatch):
         "--mount type=bind,source=/data/train,target=/inputs/train,readonly",
         "--mount type=bind,source=/data/val,target=/inputs/val,readonly",
         "--mount type=bind,source=/gate/g,target=/inputs/gateway,readonly our-image /usr/bin/env -i ",
-        f" timeout --signal KILL {60 + container.ORPHAN_SECONDS:g} sh -c ",
+        f" timeout --signal KILL {300 + container.ORPHAN_SECONDS:g} sh -c ",
     ):
         assert expected in shown
     assert "--read-only" in built

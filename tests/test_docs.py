@@ -10,7 +10,7 @@ import yaml
 
 from competition.profiles import CLEAN_PRIOR, PROFILES
 from grader.sandbox import default_limits
-from grader.sandbox.limits import CPU_SECONDS, GPU_SECONDS, MIB
+from grader.sandbox.limits import CPU_GUARD, GPU_GUARD, MIB
 from grader.sandbox.running import CAPTURED_BYTES
 from grader.validation.results import TABLE_COLUMNS
 from grader.verdicts import Verdict
@@ -91,7 +91,9 @@ def test_the_limits_are_those_of_the_code():
     """The numbers in the pages and in the notebook are the defaults of the grader."""
     limits = default_limits("cpu")
     story = (REPOSITORY / "competition" / "story.md").read_text()
-    assert f"{GPU_SECONDS:.0f} s on a GPU, {CPU_SECONDS:,.0f} s on a CPU" in page("participants")
+    for name in ("participants", "sandbox"):
+        assert f"{GPU_GUARD:.0f} s on a GPU, {CPU_GUARD:,.0f} s on a CPU" in page(name)
+        assert f"{limits.seconds:.0f} s" in page(name)
     assert f"more than {limits.memory_bytes // (1024 * MIB)} GiB" in page("participants")
     assert f"more than {limits.scratch_bytes // MIB} MiB of files" in page("participants")
     assert f"more than {limits.files:,} files" in page("participants")

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.sandbox import Limits, bubblewrap, default_limits
+from grader.sandbox import Limits, bubblewrap, cgroup, default_limits
 from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
 from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
-from grader.verdicts import Verdict
+from grader.verdicts import InfrastructureError, Verdict
 from tests.confined import run_confined
 
 BALLOON = "b = bytearray(600 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nimport time; time.sleep(60)"
@@ -91,6 +91,42 @@ def test_too_many_threads_are_found_by_either(tmp_path, enforced_by):
     ended = run_confined(code, tmp_path)
     assert ended.breach is not None
     assert ended.breach.verdict is Verdict.RUNTIME_ERROR
+
+
+def test_work_in_the_trainings_turn_is_found_by_either(tmp_path, enforced_by):
+    """Processes that work while it is not their turn are at fault when the guard strikes; one that sleeps is not."""
+    busy = "import os\nfor _ in range(2): os.fork()\nwhile True: pass"
+    ended = run_confined(busy, tmp_path, waited_for=False, guard=4.0)
+    assert ended.breach.verdict is Verdict.TIME_LIMIT
+    assert "while it was not its turn" in ended.breach.message
+    ended = run_confined("import time\ntime.sleep(60)", tmp_path, waited_for=False, guard=2.0)
+    assert isinstance(ended.breach, InfrastructureError)
+
+
+def test_a_control_group_counts_the_work_of_processes_that_have_ended(control_group):
+    """No process can hide its CPU time by ending before anybody looks, or as a child that nobody waits for."""
+    group = make_group(Limits())
+    busy = "import os, time\nif os.fork():\n    os._exit(0)\nwhile time.process_time() < 0.3: pass\nprint('done')"
+    ran = subprocess.run(group.entering([sys.executable, "-S", "-c", busy]), capture_output=True, text=True, check=True)
+    try:
+        assert ran.stdout == "done\n"
+        assert group.cpu_seconds() >= 0.3
+    finally:
+        group.remove()
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "text", "seconds"),
+    [
+        (2, "cpu.stat", "usage_usec 2500000\nuser_usec 2000000\n", 2.5),
+        (1, "cpuacct.usage", "2500000000\n", 2.5),
+        (1, "memory.oom_control", "oom_kill 0\n", None),
+    ],
+)
+def test_the_cpu_time_of_a_group_is_read(tmp_path, version, name, text, seconds):
+    """Either version counts in a unit of its own; where the kernel counts nothing, the process tree has to tell."""
+    (tmp_path / name).write_text(text)
+    assert ControlGroup(Place(version, (tmp_path,)), Limits()).cpu_seconds() == seconds
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
@@ -186,10 +222,26 @@ def test_a_group_is_made_where_controllers_are_handed_down(tmp_path):
         fake_group(folder, handed_down)
     (own / "cgroup.subtree_control").unlink()  # as good as one that refuses to be written
     found = list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n"))
-    assert found == [Place(2, (own.parent,)), Place(2, (own.parents[1],))]
+    assert found == [Place(2, (own.parent,), among_groups=True), Place(2, (own.parents[1],), among_groups=True)]
     (own.parent / "cgroup.subtree_control").write_text("cpu io")
     (own.parents[1] / "cgroup.subtree_control").write_text("memory")
     assert list(places(SYSTEMD.format(root=tmp_path), "0::/user.slice/app.slice/grader.scope\n")) == []
+
+
+def test_a_group_weighs_no_more_than_what_it_competes_with(tmp_path, monkeypatch):
+    """Below the grader's own group it competes with threads; beside it, or beside sessions, with whole groups."""
+    monkeypatch.setattr(cgroup, "hands_down", lambda group, enable: True)
+    monkeypatch.setattr(cgroup, "AUTOGROUPS", tmp_path / "autogroups")
+    shown = (SYSTEMD.format(root=tmp_path / "2"), "0::/grader.scope\n")
+    older = (OLD.format(root=tmp_path, inside="/"), "5:pids:/\n4:memory:/\n3:cpu,cpuacct:/\n")
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "release_agent").touch()
+    for sessions, weights in (("0", [os.cpu_count(), 1]), ("1", [1, 1])):
+        (tmp_path / "autogroups").write_text(f"{sessions}\n")
+        written = [dict(row[:2] for row in settings(place, Limits())) for place in places(*shown)]
+        assert [values["cpu.weight"] for values in written] == [100 * weight for weight in weights]
+        [place] = places(*older)
+        assert dict(row[:2] for row in settings(place, Limits()))["cpu.shares"] == 1024 * weights[0]
 
 
 def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):
@@ -205,7 +257,7 @@ def test_version_1_takes_a_folder_of_each_hierarchy(tmp_path):
 def test_the_limits_are_written(tmp_path, version):
     """Every limit lands in its file; one that the kernel does not have is left out, one that it needs is missed."""
     limits = Limits(60.0, memory_bytes=5 * MIB, processes=7)
-    wanted = settings(version, limits)
+    wanted = settings(Place(version, (tmp_path,)), limits)
     for name, _, _ in wanted:
         (tmp_path / name).write_text("")
     group = ControlGroup(Place(version, (tmp_path,)), limits)

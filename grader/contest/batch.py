@@ -3,9 +3,10 @@
     entries -> store -> jobs -> (found | derived | waiting) -> workers -> run folder -> store
 
 Each job is one submission under one key. Jobs with the same key, that is with the same solution, are trained once. A
-grading that ends in an `InfrastructureError` is tried once more; a `TimeLimitExceeded` among several workers counts
-only after the grading was repeated alone. Whatever kills a batch, the same call goes on where it was: a result counts
-from its row in the store on, which is written after its run folder.
+grading that ends in an `InfrastructureError`, as on a machine that was too slow, is repeated once, alone; so is a
+`TimeLimitExceeded` among several workers, since functions slow each other down too. Only the repetition counts.
+Whatever kills a batch, the same call goes on where it was: a result counts from its row in the store on, which is
+written after its run folder.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ class Step(StrEnum):
     RESCORED = "rescored"
     STARTED = "started"
     GRADED = "graded now"
-    AGAIN = "once more"
-    ALONE = "once more, alone"
+    AGAIN = "once more, alone"
 
 
 ENDS = frozenset((Step.FOUND, Step.SAME_SOLUTION, Step.RESCORED, Step.GRADED))
@@ -164,19 +164,16 @@ def grade_waiting(
             elif not derive(job, reuse, tell):
                 keep(job, failed(job.settings, f"{job.submission.path} was changed or removed: run the batch again"))
 
+    repeated = {Verdict.INFRASTRUCTURE_ERROR} | ({Verdict.TIME_LIMIT} if workers.count > 1 else set())
     again: list[list[Job]] = []
-    alone: list[list[Job]] = []
-    for groups, at_once in ((waiting, workers.count), (again, workers.count), (alone, 1)):
-        for group, outcome in compute(groups, at_once, workers, reuse, tell):
-            verdict = outcome.record.verdict
-            if verdict is Verdict.INFRASTRUCTURE_ERROR and groups is waiting:
-                again.append(group)
-                tell(Event(group[0], Step.AGAIN, outcome.record))
-            elif verdict is Verdict.TIME_LIMIT and at_once > 1:
-                alone.append(group)
-                tell(Event(group[0], Step.ALONE, outcome.record))
-            else:
-                keep_group(group, outcome)
+    for group, outcome in compute(waiting, workers.count, workers, reuse, tell):
+        if outcome.record.verdict in repeated:
+            again.append(group)
+            tell(Event(group[0], Step.AGAIN, outcome.record))
+        else:
+            keep_group(group, outcome)
+    for group, outcome in compute(again, 1, workers, reuse, tell):
+        keep_group(group, outcome)
 
 
 def compute(

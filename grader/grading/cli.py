@@ -73,6 +73,12 @@ def grade_command(
     sandbox: SandboxOption = Backend.BWRAP,
     image: ImageOption = DEFAULT_IMAGE,
     device: DeviceOption = Device.AUTO,
+    guard: Annotated[
+        float | None,
+        typer.Option(
+            min=1, metavar="SECONDS", help="Wall clock of the whole grading. Default: 300 on a GPU, 1800 on a CPU."
+        ),
+    ] = None,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
     require_folder_of(report)
@@ -86,8 +92,13 @@ def grade_command(
         backend=sandbox,
         image=image,
         seconds=time_limit,
+        guard=guard,
         progress=sys.stderr.isatty(),
     )
+    if guard is not None and guard <= settings.limits.seconds:
+        raise typer.BadParameter(
+            f"--guard must leave the training time beyond the {settings.limits.seconds:g} s of the notebook"
+        )
     finish(*grade_unless_stopped(read_bytes(notebook), settings), runs, report)
 
 
@@ -108,6 +119,7 @@ def regrade_command(
             threads=before.threads,
             backend=Backend(before.sandbox),
             seconds=before.time_limit,
+            guard=before.guard,
             progress=sys.stderr.isatty(),
         )
         record, artifacts = grade_unless_stopped(read_bytes(run / SUBMISSION_FILE), settings)

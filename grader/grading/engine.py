@@ -48,9 +48,14 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
             training = train_with_retries(submission, folder, opening, settings)
         draft = replace(draft, data_sha256=data_sha256(opening.result()))
         artifacts = training.artifacts
-        draft = replace(draft, seconds=round(training.seconds, 3), answer_seconds=round(training.answer_seconds, 3))
+        draft = replace(
+            draft,
+            seconds=round(training.seconds, 3),
+            clock_seconds=round(training.clock_seconds, 3),
+            answer_seconds=round(training.answer_seconds, 3),
+        )
         if training.fault is not None:
-            if training.fault.verdict is Verdict.RUNTIME_ERROR:
+            if isinstance(training.fault, ParticipantFault) and training.fault.verdict is Verdict.RUNTIME_ERROR:
                 open_training_splits(folder, settings.train)  # data that vanished meanwhile is nobody's fault but ours
             raise training.fault
         return scored(draft, artifacts.models, folder, opening.result()), artifacts

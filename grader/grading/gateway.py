@@ -19,6 +19,7 @@ import torch
 from competition.task.selection import MAX_REPEATS, normalise_selection
 from competition.task.selection import PresentationError as BadSelection
 from competition.task.serving import FAULT_PRESENTATION, FRAME_HEADER, GATEWAY_SOCKET, MAX_FAULT_BYTES
+from grader.sandbox import ParticipantClock
 from grader.verdicts import ParticipantFault, Verdict
 
 ACCEPT_POLL_SECONDS = 0.1
@@ -34,13 +35,13 @@ class Gateway:
     Attributes:
         selections: the two int64 index tensors of every answered call so far.
         losses: the two float32 loss vectors that were sent in each of these calls.
-        answer_seconds: time spent waiting for answers, in total.
+        clock: runs while this gateway waits for the notebook: to connect, and for each answer.
     """
 
     def __init__(self, folder: Path) -> None:
         self.selections: list[list[torch.Tensor]] = []
         self.losses: list[list[torch.Tensor]] = []
-        self.answer_seconds = 0.0
+        self.clock = ParticipantClock()
         self._path = folder / Path(GATEWAY_SOCKET).name
         self._listener = socket.socket(socket.AF_UNIX)
         try:
@@ -71,19 +72,20 @@ class Gateway:
 
         Args:
             deadline: `time.monotonic()` at which every wait of this gateway ends.
-            alive: says whether the notebook's processes still run.
+            alive: says whether the notebook's processes still run; asked again and again, and may raise.
 
         Raises:
             ChannelEnded: it ended without connecting.
         """
         self._deadline = deadline
         self._listener.settimeout(ACCEPT_POLL_SECONDS)
-        while self._connection is None:
-            try:
-                self._connection, _ = self._listener.accept()
-            except TimeoutError:
-                if not alive() or time.monotonic() > deadline:
-                    raise ChannelEnded from None
+        with self.clock.waiting():
+            while self._connection is None:
+                try:
+                    self._connection, _ = self._listener.accept()
+                except TimeoutError:
+                    if not alive() or time.monotonic() > deadline:
+                        raise ChannelEnded from None
         self._listener.close()
         self._path.unlink()
         self._send(FRAME_HEADER.pack(b"SEED", 0, 0, seed))
@@ -95,13 +97,10 @@ class Gateway:
             ParticipantFault: the notebook reported a fault, or answered with something else than two index lists.
             ChannelEnded: it is gone.
         """
-        batch_size, started = len(targets), time.monotonic()
-        try:
+        with self.clock.waiting():
             picked = self._exchange(targets, losses)
-        finally:
-            self.answer_seconds += time.monotonic() - started
         try:
-            selection = normalise_selection(picked, batch_size)
+            selection = normalise_selection(picked, len(targets))
         except BadSelection as error:
             raise ParticipantFault(Verdict.PRESENTATION_ERROR, str(error)) from None
         self.selections.append(selection)

@@ -29,8 +29,10 @@ class Record:
         train: the training draw, "train" or "redraw-1" and so on.
         seed: the training's seed.
         device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions.
-        time_limit, seconds: wall clock granted and used, in seconds.
+        time_limit, clock_seconds: the participant's clock, granted and used, in seconds: it runs while the training
+            waits for the notebook, from its start to its connection and from each request to its answer.
         answer_seconds: of these, spent waiting for the participant's function.
+        guard, seconds: wall clock of the whole grading, granted and used, in seconds.
         sandbox: "bwrap", or "none": not isolated.
         solution_sha256, template_sha256: the solution cell and the code of the locked cells.
         data_sha256, split_sha256: the training and validation data, and the split that was scored.
@@ -51,8 +53,10 @@ class Record:
     threads: int
     versions: dict[str, str]
     time_limit: float
-    seconds: float
+    clock_seconds: float
     answer_seconds: float
+    guard: float
+    seconds: float
     sandbox: str
     solution_sha256: str | None
     template_sha256: str
@@ -60,7 +64,7 @@ class Record:
     split_sha256: str | None
     notices: tuple[str, ...]
     started: str
-    epochs: int = NUM_EPOCHS
+    epochs: int
 
     def to_json(self) -> str:
         """Return the record as the text of a JSON file."""
@@ -68,13 +72,15 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str) -> Record:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, also before the participant had a clock: then the whole grading counted as theirs.
 
         Raises:
             ValueError, KeyError, TypeError: it is something else.
         """
         fields: dict[str, Any] = json.loads(text)
         fields |= {"verdict": Verdict(fields["verdict"]), "notices": tuple(fields["notices"])}
+        before = {"clock_seconds": fields["seconds"], "guard": fields["time_limit"], "epochs": NUM_EPOCHS}
+        fields = before | fields
         fields["bac"] = tuple(fields["bac"]) if fields["bac"] is not None else None
         return cls(**fields)
 
@@ -94,8 +100,10 @@ def draft_record(settings: Settings) -> Record:
         threads=settings.threads,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         time_limit=settings.limits.seconds,
-        seconds=0.0,
+        clock_seconds=0.0,
         answer_seconds=0.0,
+        guard=settings.limits.guard,
+        seconds=0.0,
         sandbox=settings.backend.value,
         solution_sha256=None,
         template_sha256=template_sha256(),

@@ -22,7 +22,8 @@ class Settings:
         threads: CPU threads of the training, and of the notebook; another number gives other bits.
         backend: how the notebook is isolated.
         image: the image of a container; other backends need none.
-        seconds: wall clock for the whole grading; None for the task's own limit.
+        seconds: the participant's clock; None for the task's own limit.
+        guard: wall clock of the whole grading; None for the task's own.
         epochs: of the training; fewer than the task's only to try something out.
         progress: whether to draw progress bars.
     """
@@ -36,10 +37,11 @@ class Settings:
     backend: Backend = Backend.BWRAP
     image: str = DEFAULT_IMAGE
     seconds: float | None = None
+    guard: float | None = None
     epochs: int = NUM_EPOCHS
     progress: bool = False
 
     @property
     def limits(self) -> Limits:
         """The limits of this grading."""
-        return default_limits(self.device, self.seconds)
+        return default_limits(self.device, self.seconds, self.guard)

@@ -29,7 +29,8 @@ def show(record: Record, run: Path | None, *, notices: bool = True) -> None:
         console.print(Text(f"{record.message}\n"))
     table.add_row(
         "time",
-        f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function",
+        f"{record.clock_seconds:.1f} s of your {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your "
+        f"function; the whole grading took {record.seconds:.1f} s",
     )
     table.add_row(
         "trained on",

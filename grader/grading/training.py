@@ -1,7 +1,8 @@
 """Train both models against a notebook in its sandbox.
 
 The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
-verdict is the first of: a limit that was hit, a fault that the notebook reported, `RuntimeError`.
+verdict is the first of: a limit that was hit, a fault that the notebook reported, a machine that was too slow,
+`RuntimeError`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost, 
 ATTEMPTS = 3
 CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
 FAREWELL_SECONDS = 20.0
-DEADLINE_SLACK_SECONDS = 5.0  # the watchdog is to find the time limit broken before the gateway does
+DEADLINE_SLACK_SECONDS = 30.0  # the watchdog, on however busy a machine, is to end it before the gateway does
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,17 @@ class Training:
     """What the trusted trainer has when the sandbox is dead.
 
     Attributes:
-        fault: why the channel ended early; None when every batch was answered validly.
+        fault: why the channel ended early, ours where the machine was too slow; None when every batch was answered
+            validly.
         artifacts: what to keep.
-        seconds, answer_seconds: see `Record`.
+        seconds, clock_seconds, answer_seconds: see `Record`.
     """
 
-    fault: ParticipantFault | None
+    fault: ParticipantFault | InfrastructureError | None
     artifacts: Artifacts
-    seconds: float
-    answer_seconds: float
+    seconds: float = 0.0
+    clock_seconds: float = 0.0
+    answer_seconds: float = 0.0
 
 
 def error_in_notebook(executed: bytes | None) -> str | None:
@@ -87,10 +90,18 @@ def train_against(
         ChannelEnded: likewise.
         InfrastructureError: the data is unreadable or changed.
     """
+
+    def alive() -> bool:
+        if opening.done():
+            opening.result()  # where the data is bad, there is nothing to wait for
+        return running.alive()
+
+    gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, alive)
     splits = opening.result()
-    gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive)
+    batches = make_loader(splits["train"].dataset)
+    gateway.clock.batches = len(batches)
     result = train_two_models(
-        make_loader(splits["train"].dataset),
+        batches,
         make_loader(splits["val"].dataset),
         gateway.select_indices,
         seed=settings.seed,
@@ -112,7 +123,8 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
     """
     started = time.monotonic()
     limits = settings.limits
-    fault: ParticipantFault | None = None
+    fault: ParticipantFault | InfrastructureError | None
+    reported: ParticipantFault | None = None
     complete = False
     models: list[SmallMobileNet] = []
     history: list[Epoch] = []
@@ -130,12 +142,12 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
             image=settings.image,
         )
         with run_notebook(settings.backend, job) as running:
-            with Watchdog(running, limits) as watchdog:
+            with Watchdog(running, limits, gateway.clock) as watchdog:
                 try:
                     models, history = train_against(gateway, running, watchdog, opening, settings)
                     complete = True
                 except ParticipantFault as error:
-                    fault = error
+                    reported = error
                 except ChannelEnded:
                     pass
                 seconds = time.monotonic() - started
@@ -147,16 +159,19 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
             output = running.captured()
             if complete:
                 fault = None
-            elif breach is not None:
+            elif breach is not None and (reported is None or isinstance(breach, ParticipantFault)):
                 fault = breach
-            elif running.is_full() and (fault is None or fault.verdict is Verdict.RUNTIME_ERROR):
+            elif running.is_full() and (reported is None or reported.verdict is Verdict.RUNTIME_ERROR):
                 fault = quota_used_up(limits)
-            elif fault is None:
-                if reason := running.lost():
-                    raise SandboxLost(f"{reason}; grade again")
+            elif reported is not None:
+                fault = reported
+            elif reason := running.lost():
+                raise SandboxLost(f"{reason}; grade again")
+            else:
                 fault = early_end(executed, len(gateway.selections))
     artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
-    return Training(fault, artifacts, seconds, gateway.answer_seconds)
+    reading = gateway.clock.read()
+    return Training(fault, artifacts, seconds, reading.seconds, reading.answers)
 
 
 def train_with_retries(
@@ -187,4 +202,4 @@ def train_with_retries(
         Verdict.MEMORY_LIMIT,
         f"the training lost the GPU {ATTEMPTS} times, with this notebook only; use less GPU memory ({failure})",
     )
-    return Training(fault, Artifacts(submission.raw), 0.0, 0.0)
+    return Training(fault, Artifacts(submission.raw))

@@ -220,12 +220,12 @@ def truth_panels(truth: Truth) -> list[Panel]:
 
 
 def time_parts(report: Report) -> list[tuple[str, float, str]]:
-    """Split the time that was used into that of the participant's function and the rest."""
+    """Split the time on the participant's clock into that of the function and that before its first call."""
     record = report.record
-    rest = max(record.seconds - record.answer_seconds, 0.0)
+    start = max(record.clock_seconds - record.answer_seconds, 0.0)
     return [
+        ("one", start, f"before the first call: {start:.1f} s"),
         ("two", record.answer_seconds, f"your function: {record.answer_seconds:.1f} s"),
-        ("one", rest, f"start and training: {rest:.1f} s"),
     ]
 
 

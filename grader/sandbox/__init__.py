@@ -13,6 +13,7 @@ All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving i
     reaper         runs a command of which nothing lives on, even when the grader is killed
     system_calls   the system calls that are refused
     cgroup         control groups: the kernel's limit on memory, tasks and CPU share
+    clock          the participant's clock, and what the notebook works while it stands
     limits         the limits, and the faults of who breaks them
     watchdog       sees to those that the kernel leaves
 """
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.sandbox.bubblewrap import bwrap_problem, run_in_bwrap
+from grader.sandbox.clock import ParticipantClock
 from grader.sandbox.container import run_in_container
 from grader.sandbox.job import (
     DEFAULT_IMAGE,
@@ -44,6 +46,7 @@ __all__ = [
     "Backend",
     "Job",
     "Limits",
+    "ParticipantClock",
     "Running",
     "Watchdog",
     "bwrap_problem",

@@ -7,8 +7,8 @@ where the machine lets us make one (see `grader.sandbox.cgroup`), else by the wa
 
 Not covered: kernel bugs (few system calls are refused, see `grader.sandbox.system_calls`), side channels such as timing
 and shared caches, and on a GPU whatever NVIDIA's driver lets one process see of another. Without a control group,
-CPU time is not shared out (a notebook may slow the trainer down, within its own time limit), and memory that no process
-has mapped is not counted (data in a file without a name, or in a pipe).
+CPU time is not shared out (a notebook may slow the trainer down until the guard strikes, see `grader.sandbox.clock`),
+and memory that no process has mapped is not counted (data in a file without a name, or in a pipe).
 """
 
 from __future__ import annotations
@@ -248,6 +248,10 @@ class InBubblewrap(Running):
         if any(room.f_files - room.f_ffree > self._limits.files for room in rooms):
             return too_many_files(self._limits)
         return None
+
+    def cpu_seconds(self) -> float | None:
+        """Return what its control group counted; see `Running`."""
+        return None if self._group is None else self._group.cpu_seconds()
 
     def is_full(self) -> bool:
         """Say whether a file system that it may write has no room left."""

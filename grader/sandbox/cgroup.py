@@ -6,7 +6,8 @@ down to subgroups and in which we may make one: root has that, and so has a user
 left (see `grader.sandbox.watchdog`).
 
 The ``cpu`` controller is used where it is there too. It keeps a notebook with a thousand busy threads from taking the
-CPUs away from the trainer, and a fork bomb from taking them away from the watchdog.
+CPUs away from the trainer, and a fork bomb from taking them away from the watchdog. The group also counts the CPU time
+of all that ever ran in it.
 
 A notebook's processes enter the group before any of its code runs, and cannot leave: the control file system does not
 exist in the sandbox.
@@ -20,7 +21,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -33,14 +34,23 @@ REMOVE_SECONDS = 5.0
 CHARGED_AT_ONCE = 1 << 20  # bytes, generously
 CONTROLLERS = ("memory", "pids")
 WELCOME = "cpu"
+ROOT_ALONE_HAS = "release_agent"  # of all groups of a hierarchy of version 1
+AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
+ACCOUNT = "cpuacct"  # of version 1 alone: every group of version 2 counts its CPU time
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group can be made: the version, and the folder of each hierarchy in which to make it."""
+    """Where a group can be made: the version, and the folder of each hierarchy in which to make it.
+
+    Attributes:
+        among_groups: whether the group competes for CPU time with whole groups, one of them the grader's; else with the
+            grader's threads, each for itself.
+    """
 
     version: int
     folders: tuple[Path, ...]
+    among_groups: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,15 +104,25 @@ def places(mountinfo: str, cgroup: str) -> Iterator[Place]:
                 if not group.is_relative_to(folder):
                     break
                 if hands_down(group, enable=group == own):
-                    yield Place(2, (group,))
+                    yield Place(2, (group,), among_groups=group != own or sessions_are_groups())
     hierarchies = {
         controller: below(folder, root, groups[controller])
-        for controller in (*CONTROLLERS, WELCOME)
+        for controller in (*CONTROLLERS, WELCOME, ACCOUNT)
         for kind, options, folder, root in systems
         if kind == "cgroup" and controller in options and controller in groups
     }
     if set(CONTROLLERS) <= hierarchies.keys():
-        yield Place(1, tuple(dict.fromkeys(hierarchies.values())))
+        at_the_root = WELCOME in hierarchies and (hierarchies[WELCOME] / ROOT_ALONE_HAS).exists()
+        folders = tuple(dict.fromkeys(hierarchies.values()))
+        yield Place(1, folders, among_groups=at_the_root and sessions_are_groups())
+
+
+def sessions_are_groups() -> bool:
+    """Say whether the kernel gives each session in the root of the hierarchy a group of its own; see sched(7)."""
+    try:
+        return AUTOGROUPS.read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def hands_down(group: Path, *, enable: bool) -> bool:
@@ -117,22 +137,26 @@ def hands_down(group: Path, *, enable: bool) -> bool:
         return False
 
 
-def settings(version: int, limits: Limits) -> list[tuple[str, int, bool]]:
-    """Return the files to write, in order: name, value, and whether a group without it is of no use."""
-    memory, tasks, cpus = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS, os.cpu_count() or 1
-    if version == 2:
+def settings(place: Place, limits: Limits) -> list[tuple[str, int, bool]]:
+    """Return the files to write, in order: name, value, and whether a group without it is of no use.
+
+    Among groups it weighs as much as any by default; among threads, all of it together as much as one thread per CPU.
+    """
+    memory, tasks = limits.memory_bytes, limits.processes * TASKS_PER_PROCESS
+    weight = 1 if place.among_groups else os.cpu_count() or 1
+    if place.version == 2:
         return [
             ("memory.max", memory, True),
             ("memory.swap.max", 0, False),
             ("memory.oom.group", 1, False),
             ("pids.max", tasks, True),
-            ("cpu.weight", min(100 * cpus, 10_000), False),  # all of it together weighs as much as one thread per CPU
+            ("cpu.weight", min(100 * weight, 10_000), False),
         ]
     return [
         ("memory.limit_in_bytes", memory, True),
         ("memory.memsw.limit_in_bytes", memory, False),
         ("pids.max", tasks, True),
-        ("cpu.shares", 1024 * cpus, False),
+        ("cpu.shares", 1024 * weight, False),
     ]
 
 
@@ -176,7 +200,7 @@ class ControlGroup:
         Raises:
             OSError: the group cannot hold one of them.
         """
-        for name, value, needed in settings(self._place.version, self._limits):
+        for name, value, needed in settings(self._place, self._limits):
             try:
                 put(self._file(name), str(value))
             except OSError:
@@ -200,6 +224,14 @@ class ControlGroup:
         # The counter of failures stays at 0 on new kernels, so the largest usage tells; memory is charged in batches.
         largest = counts(self._file("memory.max_usage_in_bytes")).get("", 0)
         return Events(int(largest + CHARGED_AT_ONCE > self._limits.memory_bytes), killed, tasks)
+
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of all processes that are, or were, in the group; None where the kernel counts none."""
+        if self._place.version == 2:
+            used = counts(self._file("cpu.stat")).get("usage_usec")
+            return None if used is None else used / 1e6
+        used = counts(self._file("cpuacct.usage")).get("")
+        return None if used is None else used / 1e9
 
     def breach(self) -> ParticipantFault | None:
         """Return the fault of a limit that the kernel had to enforce, None as long as there is none."""
@@ -259,7 +291,7 @@ def make_group(limits: Limits) -> ControlGroup | None:
         return None
     name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
     for place in places(*described):
-        group = ControlGroup(Place(place.version, tuple(folder / name for folder in place.folders)), limits)
+        group = ControlGroup(replace(place, folders=tuple(folder / name for folder in place.folders)), limits)
         try:
             for folder in place.folders:
                 sweep(folder)

@@ -57,6 +57,10 @@ class Running(ABC):
         """Return the fault of a limit that was broken, as far as the backend can tell; see `Watchdog` for the rest."""
         return None
 
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of all its processes so far, None where the backend cannot tell."""
+        return None
+
     def is_full(self) -> bool:
         """Say whether there is no room left for its files; only after `stop`."""
         return False

@@ -1,7 +1,8 @@
-"""A watchdog over the limits that the kernel leaves to us: time, and without a control group memory and tasks too."""
+"""A watchdog over the limits that the kernel leaves to us: the clocks, and memory and tasks without a control group."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from types import TracebackType
@@ -9,8 +10,16 @@ from typing import Protocol
 
 import psutil
 
-from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_processes, too_much_memory, too_slow
-from grader.verdicts import ParticipantFault
+from grader.sandbox.clock import OffTurnWork, ParticipantClock
+from grader.sandbox.limits import (
+    TASKS_PER_PROCESS,
+    Limits,
+    guard_struck,
+    too_many_processes,
+    too_much_memory,
+    too_slow,
+)
+from grader.verdicts import InfrastructureError, ParticipantFault
 
 POLL_SECONDS = 0.2
 
@@ -36,6 +45,15 @@ def threads_of(process: psutil.Process) -> int:
         return 0
 
 
+def cpu_seconds_of(process: psutil.Process) -> float:
+    """Return the CPU time of a process and of its ended children that it waited for, 0 when it is gone."""
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
 class Watched(Protocol):
     """What a watchdog needs to know of a running notebook, and to do to it."""
 
@@ -50,6 +68,9 @@ class Watched(Protocol):
     def breach(self) -> ParticipantFault | None:
         """Return the fault of a limit that was broken, as far as its backend can tell."""
 
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of all its processes so far, None where only its process tree tells."""
+
     def kill(self) -> None:
         """Kill the notebook and all its processes."""
 
@@ -58,14 +79,15 @@ class Watchdog:
     """Watches a notebook from a thread, as long as its context lasts, and kills it when it breaks a limit.
 
     Attributes:
-        breach: the fault of the first broken limit, None as long as there is none.
-        deadline: `time.monotonic()` at which its time is over.
+        breach: the fault of the first broken limit, ours where the machine was too slow; None as long as there is none.
+        deadline: `time.monotonic()` at which the guard strikes.
     """
 
-    def __init__(self, watched: Watched, limits: Limits) -> None:
-        self.breach: ParticipantFault | None = None
-        self.deadline = time.monotonic() + limits.seconds
-        self._watched, self._limits = watched, limits
+    def __init__(self, watched: Watched, limits: Limits, clock: ParticipantClock) -> None:
+        self.breach: ParticipantFault | InfrastructureError | None = None
+        self.deadline = time.monotonic() + limits.guard
+        self._watched, self._limits, self._clock = watched, limits, clock
+        self._off_turn = OffTurnWork(clock, os.cpu_count() or 1)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -86,16 +108,24 @@ class Watchdog:
                 self._watched.kill()
                 return
 
-    def _find_breach(self) -> ParticipantFault | None:
-        if time.monotonic() > self.deadline:
-            return too_slow(self._limits)
-        return self._watched.breach() or self._processes_breach()
-
-    def _processes_breach(self) -> ParticipantFault | None:
+    def _find_breach(self) -> ParticipantFault | InfrastructureError | None:
+        reading = self._clock.read()
+        if reading.seconds > self._limits.seconds:
+            return too_slow(self._limits, reading, self._clock.batches)
         try:
             processes = psutil.Process(self._watched.pid).children(recursive=True)
         except psutil.NoSuchProcess:
-            return None
+            processes = []
+        self._off_turn.look(lambda: self._cpu_seconds(processes))
+        if time.monotonic() > self.deadline:
+            return guard_struck(self._limits, reading, self._off_turn.seconds)
+        return self._watched.breach() or self._processes_breach(processes)
+
+    def _cpu_seconds(self, processes: list[psutil.Process]) -> float:
+        used = self._watched.cpu_seconds()
+        return sum(map(cpu_seconds_of, processes)) if used is None else used
+
+    def _processes_breach(self, processes: list[psutil.Process]) -> ParticipantFault | None:
         if len(processes) > self._limits.processes:
             return too_many_processes(self._limits)
         if self._watched.kernel_limits:

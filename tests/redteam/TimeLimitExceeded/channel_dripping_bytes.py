@@ -1,5 +1,5 @@
 # ATTACK [channel]: sends one byte of an endless answer every second
-# STOPPED BY: the deadline is that of the whole grading, not of one read
+# STOPPED BY: the participant's clock adds up all waiting, whatever arrives meanwhile
 import socket
 import struct
 

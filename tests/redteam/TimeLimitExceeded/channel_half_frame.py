@@ -1,5 +1,5 @@
 # ATTACK [channel]: sends half a frame, then nothing more
-# STOPPED BY: every read of the grader has a deadline
+# STOPPED BY: the participant's clock runs until a whole answer is there
 import socket
 import struct
 

@@ -1,5 +1,5 @@
 # ATTACK [process]: starves the trainer with eight spinning processes and threads while its own function sleeps
-# STOPPED BY: the clock runs over the whole grading, and what it steals is its own time
+# STOPPED BY: its function's sleep is on its own clock, and so is what its processes take from the function
 import os
 import threading
 import time

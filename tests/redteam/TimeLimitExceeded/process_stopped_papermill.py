@@ -1,5 +1,5 @@
 # ATTACK [process]: stops papermill with SIGSTOP and sleeps, so that nobody reports an end
-# STOPPED BY: the clock is the grader's
+# STOPPED BY: the clock is the grader's, and runs while it waits
 import os
 import signal
 import time
