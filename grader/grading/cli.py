@@ -130,7 +130,8 @@ def grade_command(
         seconds=time_limit,
         progress=sys.stderr.isatty(),
     )
-    finish(*grade_unless_stopped(read_bytes(notebook), settings), runs, report)
+    record, artifacts = grade_unless_stopped(read_bytes(notebook), settings)
+    finish(replace(record, file=notebook.name), artifacts, runs, report)
 
 
 def check_command(
@@ -179,6 +180,7 @@ def regrade_command(
             progress=sys.stderr.isatty(),
         )
         record, artifacts = grade_unless_stopped(read_bytes(run / SUBMISSION_FILE), settings)
+        record = replace(record, file=before.file)
         show(record, write_run(runs, record, artifacts))
     except InfrastructureError as error:
         raise fail(error.message) from None

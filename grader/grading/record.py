@@ -35,6 +35,7 @@ class Record:
         data_sha256, split_sha256: the training and validation data, and the split that was scored.
         notices: what the participant should know about ignored cells.
         started: UTC time, ISO 8601.
+        file: the submitted file's name, the participant's words; None where nobody knows it.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Record:
     split_sha256: str | None
     notices: tuple[str, ...]
     started: str
+    file: str | None = None
 
     def to_json(self) -> str:
         """Return the record as the text of a JSON file."""
