@@ -161,19 +161,10 @@ def draw_line(frame: Frame, line: Line) -> Markup:
     return joined(parts)
 
 
-def draw_level(frame: Frame, level: Mark) -> Markup:
-    """Draw a line at a height, its title above its left end, or below where it lies in the lower half."""
-    place = frame.up(level.value)
-    line = element("line", x1=LEFT, x2=frame.width - RIGHT, y1=place, y2=place, class_=f"level {level.look}")
-    shift = 12.5 if frame.y.share(level.value) < 0.5 else -5
-    return joined([line, element("text", level.title, x=LEFT + 4, y=place + shift, class_="level")])
-
-
-def line_plot(label: str, x: Axis, y: Axis, lines: Sequence[Line], levels: Sequence[Mark] = ()) -> Markup:
-    """Draw courses into one frame, the first on top, and below them the heights that mean something."""
+def line_plot(label: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Markup:
+    """Draw courses into one frame; the first lies on top."""
     frame = Frame(x, y)
-    courses = (draw_line(frame, line) for line in reversed(lines))
-    return frame.draw(label, *(draw_level(frame, level) for level in levels), *courses)
+    return frame.draw(label, *(draw_line(frame, line) for line in reversed(lines)))
 
 
 def bar(frame: Frame, left: float, right: float, value: float, look: str, title: str) -> Markup:

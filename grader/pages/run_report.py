@@ -17,7 +17,6 @@ from grader.pages.page import render
 from grader.pages.plots import (
     Axis,
     Line,
-    Mark,
     axis_from_zero,
     grouped_bars,
     histograms,
@@ -30,7 +29,7 @@ from grader.verdicts import Verdict
 
 SPLITS = {"val": "validation set", "test_a": "public test set", "test_b": "final test set"}
 LOOKS = ("one", "two")  # of the two models, and of the two classes
-LEVELS = (Mark(0.5, "chance", "0 points"), Mark(0.8, "full", "100 points"))  # of the mean BAC
+LEVELS = (("full", 0.8, "100 points"), ("chance", 0.5, "0 points, by chance"))  # of the mean BAC
 
 
 @dataclass(frozen=True)
@@ -109,12 +108,13 @@ def training_panels(history: Sequence[Epoch]) -> list[Panel]:
     lowest = min(min(epoch.val_bac) for epoch in history)
     low = min(0.4, math.floor(lowest * 10) / 10)
     y = Axis(low, 1.0, round_ticks(low, 1.0, 5), places=1)
+    levels = [Line(look, ((x.low, bac), (x.high, bac)), dots=False) for look, bac, _ in LEVELS]
     loss_axis = axis_from_zero(value for line in losses for _, value in line.points)
     return [
         Panel(
             "Balanced accuracy on the validation set",
-            MODEL_KEYS,
-            line_plot("Balanced accuracy on the validation set by epoch, both models", x, y, bacs, LEVELS),
+            (*MODEL_KEYS, *(Key(f"line {look}", name) for look, _, name in LEVELS)),
+            line_plot("Balanced accuracy on the validation set by epoch, both models", x, y, [*bacs, *levels]),
         ),
         Panel(
             "Mean loss of the selected samples",
