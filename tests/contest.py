@@ -52,6 +52,7 @@ def make_record(bac=(0.7, 0.8), verdict=Verdict.OK, **changes):
         "split_sha256": "split",
         "notices": (),
         "started": "2026-03-01T12:00:00+00:00",
+        "epochs": 6,
     }
     return Record(**(fields | changes))
 

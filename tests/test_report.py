@@ -3,26 +3,25 @@
 import csv
 import json
 import re
-import shutil
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 from typer.testing import CliRunner
 
-from competition.notebook import SOLUTION_MARKER, graft, notebook_text
+from competition.notebook import SOLUTION_MARKER
 from competition.splits import open_split
+from competition.task.symptoms import symptoms
 from grader.cli import app
 from grader.grading import (
-    Settings,
     evaluate,
-    grade,
     load_models,
     read_record,
     unpack_losses,
     unpack_selections,
-    write_run,
 )
 from grader.pages import make_report, report_page
 from grader.pages.gathering import ADVICE, histogram
@@ -30,80 +29,11 @@ from grader.safe_io import plain_text
 from grader.verdicts import Verdict
 from tests.browser import DESKTOP, PHONE, brightness, chromium, overflow, visitor
 from tests.conftest import ALL_SAMPLES
+from tests.reported import ATTACK, PRINTED, broken, copy, good, stored
 
-__all__ = ["chromium", "visitor"]  # fixtures
+__all__ = ["broken", "chromium", "copy", "good", "visitor"]  # fixtures
 
 CANARY = "canary-7d20"
-ATTACK = "<img src=x onerror=\"document.title='owned'\">"
-PRINTED = f"\x1b[31mred\x1b[0m {ATTACK} </pre></script><script>document.title = 'owned'</script>"
-
-# Displays everything that a notebook can display, and keeps what has a small loss, some of it twice.
-SHOWY = f"""
-import matplotlib.pyplot as plt
-import torch
-from IPython.display import HTML, SVG, Javascript, Latex, display
-from tqdm import tqdm
-
-print({PRINTED!r})
-for _ in tqdm(range(3)):
-    pass
-plt.figure(figsize=(3, 2))
-plt.plot([3, 1, 2])
-plt.show()
-for kind, text in ((HTML, {ATTACK!r}), (SVG, "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")):
-    display({{"text/html": text, "image/svg+xml": text}}, raw=True)
-    display(kind(text))
-display(Javascript("document.title = 'owned'"), Latex("$x$"))
-calls = 0
-
-
-def your_select_indices(targets, losses):
-    global calls  # {ATTACK}
-    calls += 1
-    print("call", calls)
-    small = torch.argsort(losses[1])[: len(targets) // 2]
-    return [torch.cat([small, small[:3]]), targets == 1]
-"""
-
-
-def stored(cell, data, runs, **settings):
-    """Grade a cell, or a submitted file's bytes, and return its run folder."""
-    raw = cell if isinstance(cell, bytes) else notebook_text(graft(cell)).encode()
-    return write_run(runs, *grade(raw, Settings(data, **({"split": "test_a", "threads": 1} | settings))))
-
-
-@pytest.fixture(scope="module")
-def good(data, tmp_path_factory):
-    """Make one run with the verdict OK."""
-    notebook = graft(SHOWY)
-    next(cell for cell in notebook.cells if cell.id == "locked-metric").source += "\n# " + ATTACK
-    run = stored(notebook_text(notebook).encode(), data, tmp_path_factory.mktemp("runs"))
-    assert read_record(run).verdict is Verdict.OK
-    return run
-
-
-@pytest.fixture(scope="module")
-def broken(data, tmp_path_factory):
-    """Make one run that raised an error in the second epoch."""
-    cell = "calls = 0\ndef your_select_indices(targets, losses):\n    global calls\n    calls += 1\n"
-    cell += f"    if calls == 4: raise ValueError({ATTACK!r})\n    return [[0, 0, 1], []]"
-    run = stored(cell, data, tmp_path_factory.mktemp("runs"))
-    assert read_record(run).verdict is Verdict.RUNTIME_ERROR
-    return run
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """Copy a run, with some fields of its record changed."""
-
-    def make(run, **fields):
-        target = tmp_path / "copied run"
-        shutil.copytree(run, target)
-        record = json.loads((target / "record.json").read_text()) | fields
-        (target / "record.json").write_text(json.dumps(record))
-        return target
-
-    return make
 
 
 def pages(run, data):
@@ -172,19 +102,23 @@ def test_the_participants_edition_carries_nothing_private(good, data, copy):
     assert record["split_sha256"] not in shown
     assert record["split_sha256"] in secret
     final = evaluate(load_models(good), open_split(data / "private", "test_b").dataset)
-    known = {f"{bac:.4f}" for epoch in json.loads((good / "history.json").read_text()) for bac in epoch["val_bac"]}
+    history = json.loads((good / "history.json").read_text())
+    public = [figures for epoch in history for figures in (epoch["val_bac"], *epoch["val_recall"])]
+    known = {f"{figure:.4f}" for figures in public for figure in figures}
     known |= {f"{bac:.4f}" for bac in (*record["bac"], record["bac_mean"])}
     assert not any(figure in shown for figure in {f"{bac:.4f}" for bac in final} - known)
-    for words in ("purity", "recall", "truly", "wrong label", "organizer"):
+    for words in ("purity", "clean recall", "truly", "labels are wrong", "organizer"):
         assert words in secret.lower()
         assert words not in shown.lower()
     assert shown.count("data:image") == shown.count('class="output"') == 1
     assert secret.count("data:image") == 33
     ranked = copy(good, split="test_b", bac=[0.7123, 0.7345], bac_mean=0.7234, points=74)
     shown, secret = pages(ranked, data)
-    assert not re.search(r"0\.7123|0\.7345|0\.7234|>74<", shown)
+    assert not re.search(r"0\.7123|0\.7345|0\.7234|>74<|74 points", shown)
+    assert ">OK</h1>" in shown
     assert "published with the final ranking" in shown
     assert "0.7234" in secret
+    assert ">74 points</h1>" in secret
 
 
 def test_what_was_printed_on_a_private_draw_stays_private(good, data, copy):
@@ -208,6 +142,7 @@ def test_our_own_errors_tell_a_participant_no_paths(data, tmp_path):
     assert "nothing for you to do" in shown
     assert CANARY in secret
     assert ">0<" not in shown
+    assert "0 points" not in shown
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.OK])
@@ -339,8 +274,8 @@ def test_hostile_output_and_source_stay_text(visitor, good, data):
     assert " 0%" not in printed
     assert page.locator("pre.code").inner_text().startswith(SOLUTION_MARKER)
     assert ATTACK in page.locator("pre.code").inner_text()
-    assert "locked cell [metric] was changed" in page.locator(".notices").inner_text()
-    assert page.title().startswith("Report: OK")
+    assert "locked cell [model] was changed" in page.locator(".notices").inner_text()
+    assert page.title().startswith("Report: ")
     assert page.locator("script, iframe, object, embed, link[rel=stylesheet]").count() == 0
     [image] = page.locator("main img").all()
     assert image.evaluate("image => image.complete && image.naturalWidth > 0")
@@ -373,3 +308,69 @@ def test_one_command_reports_many_runs(good, data, copy, tmp_path):
         assert f"{tmp_path} is not a run folder" in result.output
     assert all((run / "report" / "participant.html").is_file() for run in (first, second))
     assert CliRunner().invoke(app, ["report", *runs, "-o", str(tmp_path / "x.html")]).exit_code == 2
+
+
+def test_points_are_the_headline_of_who_has_some(good, broken, data, copy):
+    """A valid submission's report begins with its points and says the verdict small; one point is one point."""
+    points = read_record(good).points
+    shown, secret = pages(good, data)
+    for page in (shown, secret):
+        assert f">{points} points</h1>" in page
+        assert '<span class="verdict good">OK</span>' in page
+    shown, _ = pages(copy(good, points=1), data)
+    assert ">1 point</h1>" in shown
+    shown, _ = pages(broken, data)
+    assert ">RuntimeError</h1>" in shown
+    assert '<dt>points</dt><dd class="grand">0</dd>' in shown
+    assert '<span class="verdict' not in shown
+
+
+def test_recall_stands_at_the_top_and_by_epoch(visitor, good, data):
+    """The small table has the last epoch of both models, the table of figures every epoch, as the history has them."""
+    report = make_report(good, data, for_organizer=False)
+    page = visitor.open(report_page(report))
+    small, figures = page.locator("table.small").first, page.locator("details table")
+    expected = [
+        [f"model {model + 1}", *(f"{value:.4f}" for value in (*epoch.val_recall[model], epoch.val_bac[model]))]
+        for epoch in report.history
+        for model in (0, 1)
+    ]
+    assert [row.locator("th, td").all_text_contents() for row in small.locator("tbody tr").all()] == expected[-2:]
+    rows = [row.locator("th, td").all_text_contents() for row in figures.locator("tbody tr").all()]
+    assert [[f"model {row[1]}", row[3], row[4], row[2]] for row in rows] == expected
+    place = page.evaluate("document.querySelector('table.small').getBoundingClientRect().top")
+    assert place < page.locator(".plot").first.bounding_box()["y"]
+
+
+def test_samples_are_counted_once_or_with_repeats_and_say_so(good, data):
+    """Every count and share names how it counts, in the plots, in the table and in the organizer's edition."""
+    shown, secret = pages(good, data)
+    assert shown.count("different samples, of ") == 2
+    assert '<th scope="colgroup" colspan="2">different samples</th>' in shown
+    assert '<th scope="colgroup" colspan="2">with repeats counted</th>' in shown
+    for caption in ("what was selected, with repeats counted", "that were selected, different samples"):
+        assert caption in secret
+    report = make_report(good, data, for_organizer=False)
+    cells = "".join(f"<td>{n}</td>" for n in (*report.kept.samples[-1, 0].tolist(), *report.kept.picks[-1, 0].tolist()))
+    assert cells in shown
+
+
+def test_hints_are_those_of_the_notebook(good, data):
+    """What to try next is what the notebook's last cell says of the same training."""
+    report = make_report(good, data, for_organizer=False)
+    assert list(report.hints) == symptoms(report.history, report.kept.available.tolist())
+    assert report.hints
+    assert all(str(escape(hint)) in report_page(report) for hint in report.hints)
+    assert "What to try next" not in report_page(replace(report, hints=()))
+
+
+def test_the_validation_plot_names_no_points_and_full_points(visitor, good, data):
+    """Besides both models there are two level lines, at a BAC of 0.5 and of 0.8, and the legend says what they mean."""
+    page = visitor.open(report_page(make_report(good, data, for_organizer=False)))
+    panel = page.locator(".panel").first
+    assert panel.locator(".key").all_inner_texts() == ["model 1", "model 2", "100 points", "0 points, by chance"]
+    chance, full = (panel.locator(f"polyline.{look}").bounding_box()["y"] for look in ("chance", "full"))
+    ticks = {tick.text_content(): tick.bounding_box() for tick in panel.locator("svg text").all()}
+    middle = {name: box["y"] + box["height"] / 2 for name, box in ticks.items()}
+    assert full == pytest.approx(middle["0.8"], abs=3)
+    assert chance == pytest.approx((middle["0.4"] + middle["0.6"]) / 2, abs=3)

@@ -5,8 +5,8 @@ from competition.task.epoch import Epoch
 # LOCKED CELL [symptoms]: what stands out in a training, and what to try next.
 from collections.abc import Sequence
 
-FALL = 0.03  # of the mean BAC, from its peak to the end
-VANISHED = 0.1  # recall of a class that is as good as never recognised
+FALL = 0.05  # of the mean BAC below its peak, in both of the last two epochs: one alone may lie so low by chance
+SELDOM = 0.25  # recall of a class that is as good as lost
 
 
 def symptoms(history: Sequence[Epoch], available: Sequence[int]) -> list[str]:
@@ -23,29 +23,32 @@ def symptoms(history: Sequence[Epoch], available: Sequence[int]) -> list[str]:
             found.append(
                 f"Nothing was ever selected for model {model}, so it learned nothing. Print what your function returns."
             )
+    if found:
+        return found
     if all(counts == [len(history) * count for count in available] for counts in kept):
         found.append(
-            "Every sample was selected for both models, wrong labels too: that is what the starter does. Leave out "
-            "samples whose loss is large, within each class."
+            "Every sample was selected for both models, wrong labels too. Leave out samples whose loss is large, "
+            "within each class."
         )
     for label in range(len(available)):
         worst = min(recall[label] for recall in history[-1].val_recall)
-        if worst < VANISHED and all(map(sum, kept)):
+        if worst < SELDOM:
             found.append(
-                f"Class {label} is hardly ever recognised (recall {worst:.2f}): the classes are imbalanced, and one "
-                "has more wrong labels. Select as many samples of each class, repeating those of the rarer one."
+                f"Class {label} is seldom recognised (recall {worst:.2f}). Select as many samples of each class from "
+                "every batch, repeating those of the rarer one. If you do that already, select fewer of the other "
+                f"class, those with a small loss: pictures of class {label} may be among them with a wrong label."
             )
     means = [sum(epoch.val_bac) / len(epoch.val_bac) for epoch in history]
     peak = max(means)
-    if peak - means[-1] >= FALL:
+    if peak - max(means[-2:]) >= FALL:
         found.append(
-            f"The BAC reached {peak:.3f} after epoch {means.index(peak) + 1} and fell to {means[-1]:.3f}: the models "
-            "begin to learn wrong labels by heart. Select fewer samples as the epochs pass (position().epoch tells), "
-            "or nothing at all in the last ones."
+            f"The BAC reached {peak:.3f} after epoch {means.index(peak) + 1} and was {means[-1]:.3f} at the end: "
+            "models that see wrong labels for long learn them by heart. Select fewer samples as the epochs pass "
+            "(position().epoch tells), or nothing at all in the last ones."
         )
     if not found and all(epoch.alike for epoch in history):
         found.append(
-            "Both models were given the same samples in every batch. Two models pay off where each one learns from "
-            "what the other finds easy (co-teaching)."
+            "Both models were given the same samples in every batch, so neither makes up for what the other takes "
+            "wrongly. Compare: let each learn from what the other finds easy (co-teaching)."
         )
     return found

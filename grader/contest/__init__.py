@@ -12,6 +12,7 @@ Its modules:
     bound        the oracle, trained once
     policy       which submission counts
     boards       from the store to a board
+    references   what the reference solutions reached where a run was graded
     standings    who stands where
     similarity   solution cells that are alike
     options      what its commands share

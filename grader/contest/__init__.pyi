@@ -6,6 +6,7 @@ from .options import SeedsOption as SeedsOption
 from .options import StoreOption as StoreOption
 from .options import board_of as board_of
 from .policy import Policy as Policy
+from .references import reference_scores as reference_scores
 from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv

@@ -151,8 +151,9 @@ def grade_waiting(
     """
 
     def keep(job: Job, outcome: Outcome) -> None:
-        run = write_packed_run(runs, outcome.record, outcome.files)
-        grading = store.add(job.submission, job.key, outcome.record, run.name)
+        record = replace(outcome.record, file=job.submission.path.name)
+        run = write_packed_run(runs, record, outcome.files)
+        grading = store.add(job.submission, job.key, record, run.name)
         tell(Event(job, Step.GRADED, grading.record))
 
     def keep_group(group: list[Job], outcome: Outcome) -> None:

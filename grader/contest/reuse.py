@@ -115,7 +115,7 @@ class Reuse:
         run = self._runs / source.run
         if not run.is_dir():
             return None
-        record, raw = source.record, None
+        record, raw = replace(source.record, file=submission.path.name), None
         if source.submission_id != submission.id:
             try:
                 handed_in = self.notebook(submission)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -99,7 +100,8 @@ def grade_command(
         raise typer.BadParameter(
             f"--guard must leave the training time beyond the {settings.limits.seconds:g} s of the notebook"
         )
-    finish(*grade_unless_stopped(read_bytes(notebook), settings), runs, report)
+    record, artifacts = grade_unless_stopped(read_bytes(notebook), settings)
+    finish(replace(record, file=notebook.name), artifacts, runs, report)
 
 
 def regrade_command(
@@ -123,6 +125,7 @@ def regrade_command(
             progress=sys.stderr.isatty(),
         )
         record, artifacts = grade_unless_stopped(read_bytes(run / SUBMISSION_FILE), settings)
+        record = replace(record, file=before.file)
         show(record, write_run(runs, record, artifacts))
     except InfrastructureError as error:
         raise fail(error.message) from None

@@ -39,6 +39,7 @@ class Record:
         notices: what the participant should know about ignored cells.
         started: UTC time, ISO 8601.
         epochs: of the training; fewer than the task's only in ``grader check --quick``.
+        file: the submitted file's name, the participant's words; None where nobody knows it.
     """
 
     verdict: Verdict
@@ -65,6 +66,7 @@ class Record:
     notices: tuple[str, ...]
     started: str
     epochs: int
+    file: str | None = None
 
     def to_json(self) -> str:
         """Return the record as the text of a JSON file."""

@@ -7,6 +7,7 @@ Its modules:
     leaderboard       the leaderboard as a page
     board_table       the same on a terminal
     report            what a report holds
+    comparing         what the references reached where the run was graded
     gathering         collects it from a run and its data
     run_report        the report as a page
     notebook_output   a hostile executed notebook as plain text and images of our own encoding

@@ -28,6 +28,8 @@ from grader.pages.board_table import board_table
 from grader.safe_io import plain_name, write_whole
 from grader.verdicts import InfrastructureError
 
+DEFAULT_STORE = Path("contest.sqlite")
+
 
 class BoardSplit(StrEnum):
     """Which leaderboard."""
@@ -57,7 +59,7 @@ def leaderboard_command(
         str, typer.Option(metavar="TEXT", help="What stands above the board.")
     ] = "Learning from noisy labels",
     data: DataOption = Path("data"),
-    store: StoreOption = Path("contest.sqlite"),
+    store: StoreOption = DEFAULT_STORE,
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
@@ -96,6 +98,13 @@ def report_command(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The contest's SQLite file, for what the references reached. Default: contest.sqlite, if it is there.",
+        ),
+    ] = None,
 ) -> None:
     """Write the report of each run: one HTML file that needs no network and no script."""
     if out is not None and len(runs) > 1:
@@ -104,24 +113,28 @@ def report_command(
     if 0 < len(others) < len(runs):
         typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
         runs = [run for run in runs if run not in others]
+    if store is None and DEFAULT_STORE.is_file():
+        store = DEFAULT_STORE
+    if store is not None and not store.is_file():
+        raise typer.BadParameter(f"there is no store {store}: name the contest's, or leave --store out")
     failures = []
     for run in runs:
         try:
-            write_report(run, data, edition, out or run / "report" / f"{edition.value}.html")
+            write_report(run, data, edition, store, out or run / "report" / f"{edition.value}.html")
         except InfrastructureError as error:
             failures.append(error.message)
     if failures:
         raise fail("; ".join(failures))
 
 
-def write_report(run: Path, data: Path, edition: Edition, out: Path) -> None:
+def write_report(run: Path, data: Path, edition: Edition, store: Path | None, out: Path) -> None:
     """Write the report of one run, and say what is missing in it.
 
     Raises:
         InfrastructureError: the folder is no run, or the report cannot be written.
     """
     read_record(run)  # a folder that is no run is told so before anything loads slowly
-    report = pages.make_report(run, data, for_organizer=edition is Edition.ORGANIZER)
+    report = pages.make_report(run, data, for_organizer=edition is Edition.ORGANIZER, store=store)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, pages.report_page(report))

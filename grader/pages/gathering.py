@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS
+from competition.manifest import PUBLIC_SPLITS
 from competition.task.constants import BATCH_SIZE, NUM_CLASSES
 from competition.task.data import TaskDataset
 from competition.task.epoch import Epoch
@@ -47,13 +47,13 @@ from grader.grading import (
     unpack_losses,
     unpack_selections,
 )
+from grader.pages.comparing import PUBLIC_TEST, on_public_board, reached_by_references
 from grader.pages.notebook_output import NotebookOutput, notebook_output
-from grader.pages.report import EpochLosses, Gap, Histogram, ImageRow, Kept, Report, TrainingImage, Truth
+from grader.pages.report import EpochLosses, Gap, Histogram, ImageRow, Kept, Reached, Report, TrainingImage, Truth
 from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.submission import MAX_NOTEBOOK_BYTES, read_submission
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
-PUBLIC_TEST, FINAL_TEST = PRIVATE_SPLITS
 SHOWN_IMAGES = 8  # of each class, most and least often selected
 TIE_SEED = 0
 LOSS_BINS = 24
@@ -287,12 +287,23 @@ def read_notebooks(run: Path, gaps: list[Gap]) -> tuple[str | None, NotebookOutp
     return solution, output
 
 
-def make_report(run: Path, data: Path, *, for_organizer: bool) -> Report:
+def compare_with_references(
+    record: Record, store: Path | None, gaps: list[Gap], *, for_organizer: bool
+) -> tuple[Reached, ...]:
+    """Return what the references reached on the run's board, as far as this edition may show it."""
+    if for_organizer or on_public_board(record):
+        with expecting("What the reference solutions reached is missing.", gaps):
+            return reached_by_references(record, store)
+    return ()
+
+
+def make_report(run: Path, data: Path, *, for_organizer: bool, store: Path | None = None) -> Report:
     """Gather the report of one run.
 
     Args:
         run: the run folder.
         data: what the run was trained on; for the organizer's edition with its private part.
+        store: of the contest in which references were graded; None where there is none.
 
     Raises:
         InfrastructureError: `run` is not a run folder.
@@ -310,6 +321,8 @@ def make_report(run: Path, data: Path, *, for_organizer: bool) -> Report:
             selections = unpack_selections(run)
     kept, truth = compare_selections(run, data, record, selections, gaps, for_organizer=for_organizer)
     solution, output = read_notebooks(run, gaps)
+    hints = symptoms(history, kept.available.tolist()) if history and kept is not None else ()
+    references = compare_with_references(record, store, gaps, for_organizer=for_organizer)
     shown, notes = (record, ()) if for_organizer else for_participant(record)
     ours = record.verdict is Verdict.INFRASTRUCTURE_ERROR
     return Report(
@@ -319,6 +332,8 @@ def make_report(run: Path, data: Path, *, for_organizer: bool) -> Report:
         advice=ADVICE_ON_OURS if ours and for_organizer else ADVICE[record.verdict],
         answered=len(selections),
         history=history,
+        hints=tuple(hints),
+        references=references,
         kept=kept,
         solution=solution,
         output=output if for_organizer or record.train in PUBLIC_SPLITS else None,

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.safe_io import plain_text
+from grader.safe_io import plain_name, plain_text
 
 STYLE_FILE = "style.css"
 SCRIPT_FILE = "leaderboard.js"
@@ -57,7 +57,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"figures": figures, "moment": moment, "plain": plain_text, "data_uri": data_uri}
+    made.filters |= {
+        "figures": figures,
+        "moment": moment,
+        "plain": plain_text,
+        "name": plain_name,
+        "data_uri": data_uri,
+    }
     return made
 
 

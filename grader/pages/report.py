@@ -102,6 +102,21 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What a reference solution reached where the run was graded.
+
+    Attributes:
+        name: the reference's, harmless to show.
+        bac_mean: mean BAC of the two models, and of the trainings.
+        trainings: how many that is the mean of.
+    """
+
+    name: str
+    bac_mean: float
+    trainings: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that the page of one run shows.
 
@@ -112,6 +127,8 @@ class Report:
         advice: what to do about the verdict.
         answered: batches that were answered; 0 where the training did not begin.
         history: one entry per epoch; empty unless the verdict is OK.
+        hints: what stands out in the training and what to try next, a sentence or two each.
+        references: what they reached on the same board, best first; empty where that is not known or not public.
         kept: what was selected in each whole epoch; None where there is none.
         solution: the solution cell's source, hostile; None where none could be lifted.
         output: what the executed notebook shows; None where there is none to show.
@@ -126,6 +143,8 @@ class Report:
     advice: str
     answered: int
     history: tuple[Epoch, ...]
+    hints: tuple[str, ...]
+    references: tuple[Reached, ...]
     kept: Kept | None
     solution: str | None
     output: NotebookOutput | None

@@ -10,14 +10,26 @@ from markupsafe import Markup
 
 from competition.task.constants import NUM_CLASSES, NUM_EPOCHS
 from competition.task.epoch import Epoch
+from competition.task.points import performance
+from grader.grading import Record
 from grader.pages.notebook_output import Note, Picture, Text
 from grader.pages.page import render
-from grader.pages.plots import Axis, Line, axis_from_zero, grouped_bars, histograms, line_plot, round_ticks, time_bar
+from grader.pages.plots import (
+    Axis,
+    Line,
+    axis_from_zero,
+    grouped_bars,
+    histograms,
+    line_plot,
+    round_ticks,
+    time_bar,
+)
 from grader.pages.report import Kept, Report, Truth
 from grader.verdicts import Verdict
 
 SPLITS = {"val": "validation set", "test_a": "public test set", "test_b": "final test set"}
 LOOKS = ("one", "two")  # of the two models, and of the two classes
+LEVELS = (("full", 0.8, "100 points"), ("chance", 0.5, "0 points, by chance"))  # of the mean BAC
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,29 @@ class EpochRow:
     epoch: int
     model: int
     val_bac: float | None
+    recall: tuple[float | None, ...]
     train_loss: float | None
     samples: tuple[int, ...] | None
     picks: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """A reference beside the run, or the run itself, which is `own`; None for what it has not.
+
+    Attributes:
+        name: to be shown.
+        bac_mean: mean BAC of the two models, and of the trainings.
+        points: 0 to 100, for that BAC.
+        trainings: how many there were.
+        own: whether this is the run that is reported.
+    """
+
+    name: str
+    bac_mean: float | None
+    points: int | None
+    trainings: int
+    own: bool = False
 
 
 MODEL_KEYS = tuple(Key(f"line {look}", f"model {k}") for k, look in enumerate(LOOKS, 1))
@@ -76,18 +108,19 @@ def training_panels(history: Sequence[Epoch]) -> list[Panel]:
     lowest = min(min(epoch.val_bac) for epoch in history)
     low = min(0.4, math.floor(lowest * 10) / 10)
     y = Axis(low, 1.0, round_ticks(low, 1.0, 5), places=1)
-    chance = Line("chance", ((x.low, 0.5), (x.high, 0.5)), dots=False)
+    levels = [Line(look, ((x.low, bac), (x.high, bac)), dots=False) for look, bac, _ in LEVELS]
     loss_axis = axis_from_zero(value for line in losses for _, value in line.points)
     return [
         Panel(
             "Balanced accuracy on the validation set",
-            (*MODEL_KEYS, Key("line chance", "chance")),
-            line_plot("Balanced accuracy on the validation set by epoch, both models", x, y, [*bacs, chance]),
+            (*MODEL_KEYS, *(Key(f"line {look}", name) for look, _, name in LEVELS)),
+            line_plot("Balanced accuracy on the validation set by epoch, both models", x, y, [*bacs, *levels]),
         ),
         Panel(
             "Mean loss of the selected samples",
             MODEL_KEYS,
             line_plot("Mean loss of the selected samples by epoch, both models", x, loss_axis, losses),
+            "with repeats counted",
         ),
     ]
 
@@ -107,7 +140,7 @@ def kept_panels(kept: Kept | None) -> list[Panel]:
                 f"Samples that model {model + 1} learned from",
                 CLASS_KEYS,
                 grouped_bars(label, epoch_axis(max(len(groups), 2)), y, groups, LOOKS),
-                f"of {of}",
+                f"different samples, of {of}",
             )
         )
     return panels
@@ -128,6 +161,7 @@ def epoch_table(history: Sequence[Epoch], kept: Kept | None) -> list[EpochRow]:
                     epoch + 1,
                     model + 1,
                     known.val_bac[model] if known else None,
+                    known.val_recall[model] if known else (None,) * NUM_CLASSES,
                     known.train_loss[model] if known else None,
                     samples,
                     picks,
@@ -145,13 +179,13 @@ def quality_panels(truth: Truth) -> list[Panel]:
             "Purity",
             truth.quality.purity,
             truth.quality.purity_by_class,
-            "share of right labels among what was selected",
+            "share of right labels among what was selected, with repeats counted",
         ),
         (
             "Clean recall",
             truth.quality.clean_recall,
             truth.quality.clean_recall_by_class,
-            "share of the right labels that were selected",
+            "share of the right labels that were selected, different samples",
         ),
     ):
         lines = [course(look, values[:, label].tolist()) for label, look in enumerate(LOOKS[:NUM_CLASSES])]
@@ -211,12 +245,24 @@ def frequency_panel(truth: Truth) -> Panel:
         truth.frequency.edges.tolist(),
         tuple(zip(LOOKS, shares, strict=True)),
     )
-    return Panel("How often they were selected", TRUTH_KEYS, plot, "share of each group")
+    return Panel("How often they were selected", TRUTH_KEYS, plot, "different samples, share of each group")
 
 
 def truth_panels(truth: Truth) -> list[Panel]:
     """Draw everything that needs the truth."""
     return [*quality_panels(truth), *loss_panels(truth), frequency_panel(truth), *discovery_panel(truth)]
+
+
+def compared_rows(report: Report) -> list[ComparedRow]:
+    """Put the run among the references, best first; nothing where there is none to compare with."""
+    record = report.record
+    rows = [
+        ComparedRow(each.name, each.bac_mean, performance(each.bac_mean), each.trainings) for each in report.references
+    ]
+    if not rows or record.points is None:
+        return []
+    own = ComparedRow("this submission", record.bac_mean, record.points, 1, own=True)
+    return sorted([own, *rows], key=lambda row: -math.inf if row.bac_mean is None else row.bac_mean, reverse=True)
 
 
 def time_parts(report: Report) -> list[tuple[str, float, str]]:
@@ -229,17 +275,27 @@ def time_parts(report: Report) -> list[tuple[str, float, str]]:
     ]
 
 
+def headline(record: Record) -> str:
+    """Return what a report says first: the points that a valid submission got, else its verdict."""
+    if record.verdict is not Verdict.OK or record.points is None:
+        return record.verdict.value
+    return f"{record.points} {'point' if record.points == 1 else 'points'}"
+
+
 def report_page(report: Report) -> str:
     """Return a report as the text of one HTML file, whole by itself; the participant's words in it are escaped."""
-    truth = report.truth
+    truth, compared = report.truth, compared_rows(report)
     return render(
         "report.html",
         report=report,
         record=report.record,
         ok=report.record.verdict is Verdict.OK,
         ours=report.record.verdict is Verdict.INFRASTRUCTURE_ERROR,
+        headline=headline(report.record),
         split=SPLITS.get(report.record.split, report.record.split),
         panels=[*training_panels(report.history), *kept_panels(report.kept)],
+        compared=compared,
+        several=any(row.trainings > 1 for row in compared),
         table=epoch_table(report.history, report.kept),
         time=time_bar(time_parts(report), report.record.time_limit),
         truth=truth,

@@ -120,6 +120,11 @@ class ResultsFile:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise InfrastructureError(f"{path} is damaged ({error}): restore or delete it") from None
 
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """All measurements."""
+        return tuple(self._measurements)
+
     def find(self, conditions: Conditions) -> Measurement | None:
         """Return the measurement that was made under these conditions, if there is one."""
         return next((found for found in self._measurements if found.conditions == conditions), None)
