@@ -118,10 +118,10 @@ def unpack_data(root: str | Path = ".") -> None:
             try:
                 with zipfile.ZipFile(archive) as opened:
                     opened.extractall(scratch)
-            except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
                 raise NotebookError(
-                    f"{archive.resolve()} is no zip file, or only a part of one ({error}): delete it, get it again, "
-                    "and run this cell again."
+                    f"{archive.resolve()} cannot be unpacked, it is another file or a part of one ({error}): delete "
+                    "it, get it again, and run this cell again."
                 ) from None
             labels = list(Path(scratch).rglob(TASK_DATASET_LABELS_FILE))
             if len(labels) != 1:
