@@ -1,9 +1,10 @@
 """Build the starter notebook from `story.md` and the task's modules, and graft solution cells into it.
 
-`story.md` is the notebook from top to bottom: text becomes markdown cells, a new one at each heading; a fence
-``python locked NAME`` becomes a locked cell, with the text of ``task/NAME.py`` where the fence is empty, or of several
-modules, ``python locked NAME: MODULE MODULE``; ``python folded`` likewise, shown folded; the fence ``python solution``
-becomes the one editable cell. Cells are known by their marker line, since editors lose ids and tags.
+`story.md` is the notebook from top to bottom. Text becomes markdown cells, a new one at each heading. A fence
+``python locked NAME`` becomes a locked cell with the text of ``task/NAME.py``; ``python locked NAME: SENTENCE`` one
+with the fence's own code, or with that of the modules which a line ``MODULES: ...`` names. ``python folded`` likewise,
+but shown folded, with its first line for a title. ``python solution`` becomes the one editable cell. Cells are known by
+their marker line, since editors lose ids and tags.
 """
 
 from __future__ import annotations
@@ -27,9 +28,8 @@ MAX_CELL_BYTES = 64 * 1024
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab and VS Code, for Colab
 
 _FOLDER = Path(__file__).parent
-_FENCE = re.compile(
-    r"^```python (?:(locked|folded) (\w+)(?:: ([\w ]+))?|solution)\n(.*?)^```\n", re.MULTILINE | re.DOTALL
-)
+_FENCE = re.compile(r"^```python (?:(locked|folded) (\w+)(?:: (.+?))?|solution)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_MODULES = re.compile(r"MODULES: (.*)\n")
 _HEADING = re.compile(r"^(?=#+ )", re.MULTILINE)
 _DRIVE_ID = re.compile(r"[\w-]+")
 
@@ -54,16 +54,13 @@ def module_text(name: str) -> str:
     return module[module.index(f"# LOCKED CELL [{name}]: ") :].rstrip("\n")
 
 
-def marked(name: str, body: str) -> str:
-    """Return the text of a locked cell."""
-    return f"# LOCKED CELL [{name}]: edits here change nothing, the grader runs its own copy of this cell.\n{body}"
-
-
-def locked_text(name: str, modules: list[str], body: str) -> str:
+def locked_text(name: str, sentence: str | None, body: str) -> str:
     """Return the text of a locked cell that a fence describes."""
-    if modules:
-        return marked(name, "\n\n\n".join(module_text(module).partition("\n")[2].strip("\n") for module in modules))
-    return marked(name, body.rstrip()) if body.strip() else module_text(name)
+    if sentence is None:
+        return module_text(name)
+    if modules := _MODULES.match(body):
+        body = "\n\n\n".join(module_text(module).partition("\n")[2].strip("\n") for module in modules[1].split())
+    return f"# LOCKED CELL [{name}]: {sentence}\n{body.rstrip()}"
 
 
 def origin_text(origin: Origin) -> str:
@@ -105,16 +102,19 @@ def build_notebook(origin: Origin | None = None) -> NotebookNode:
     for fence in _FENCE.finditer(story):
         add_text(story[end : fence.start()])
         end = fence.end()
-        kind, name, modules, body = fence.groups()
+        kind, name, sentence, body = fence.groups()
         if kind is None:
             cell = new_code_cell(f"{SOLUTION_MARKER}\n{body.rstrip()}", id="solution")
             cell.metadata.update(deletable=False)
         else:
-            text = locked_text(name, (modules or "").split(), body)
+            text = locked_text(name, sentence, body)
             if name == "source" and origin is not None:
                 text = origin_text(origin)
             cell = new_code_cell(text, id=f"locked-{name}")
-            cell.metadata.update(editable=False, deletable=False, **(FOLDED if kind == "folded" else {}))
+            cell.metadata.update(editable=False, deletable=False)
+            if kind == "folded":
+                cell.source = f"# @title {cell.source.removeprefix('# ')}"
+                cell.metadata.update(FOLDED)
             if name == "constants":
                 cell.metadata.update(tags=["parameters"])
         cells.append(cell)

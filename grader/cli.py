@@ -11,7 +11,8 @@ import typer
 
 from grader.analysis.cli import analyze_command
 from grader.contest.cli import batch_command, history_command, similar_command
-from grader.grading.cli import check_command, grade_command, regrade_command
+from grader.grading.cli import grade_command, regrade_command
+from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.validation.cli import validate_command
 

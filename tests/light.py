@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from competition.notebook import SOLUTION_MARKER
+from competition.notebook import SERVE_MAGIC
 from grader.sandbox import INPUT_NOTEBOOK, Job
 from grader.sandbox.job import GATEWAY_FOLDER, OUTPUT_NOTEBOOK
 
@@ -16,7 +16,7 @@ ANSWER = f"""
 import array, json, os, shutil, socket, struct, traceback
 shutil.copyfile("{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", "{OUTPUT_NOTEBOOK}")
 cells = ["".join(cell["source"]) for cell in json.load(open("{OUTPUT_NOTEBOOK}"))["cells"]]
-[solution] = [cell for cell in cells if cell.startswith({SOLUTION_MARKER!r})]
+[solution] = [cell.removeprefix({SERVE_MAGIC!r}) for cell in cells if cell.startswith({SERVE_MAGIC!r})]
 header = struct.Struct("<4sIIq")
 names = {{}}
 try:

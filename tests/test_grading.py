@@ -128,7 +128,7 @@ def test_data_is_opened_by_a_thread_that_has_ended(grade, light, monkeypatch):
 
 BAD_CELLS = [
     ("def your_select_indices(targets, losses)\n    pass", "RuntimeError", "SyntaxError"),
-    ("x = 1", "RuntimeError", "name 'your_select_indices' is not defined"),
+    ("x = 1", "RuntimeError", "the solution cell defines no your_select_indices"),
     (FUNCTION + "raise ValueError('my own words')", "RuntimeError", "my own words"),
     (FUNCTION + "return None", "PresentationError", "returned None; expected two selections"),
     (FUNCTION + "return [[len(targets)], []]", "PresentationError", "holds the index 128"),

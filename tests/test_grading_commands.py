@@ -14,9 +14,9 @@ import pytest
 from nbformat.v4 import new_code_cell
 from typer.testing import CliRunner
 
-import grader.grading.cli
 import grader.grading.settings
 import grader.grading.training
+import grader.pages.checking
 from competition.notebook import graft, notebook_text
 from grader.cli import app
 from tests.conftest import ALL_SAMPLES
@@ -40,8 +40,8 @@ def test_check_says_what_the_grader_will_say(grade, light, data, tmp_path, monke
     notebook.cells.insert(0, new_code_cell(helper))
     graded = grade(notebook_text(notebook).encode(), command="check")
     assert (graded.status, graded.record["verdict"], graded.record["split"]) == (1, "RuntimeError", "val")
-    assert "'everything', which is defined in cell 1" in graded.printed
-    monkeypatch.setattr(grader.grading.cli, "bwrap_problem", lambda: "bubblewrap is not installed")
+    assert "line 3: 'everything' is defined in cell 1" in graded.printed
+    monkeypatch.setattr(grader.pages.checking, "bwrap_problem", lambda: "bubblewrap is not installed")
     beside = tmp_path / "handed out"
     shutil.copytree(data / "public", beside)
     (beside / "manifest.json").unlink()

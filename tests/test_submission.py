@@ -187,12 +187,12 @@ def test_what_is_in_order_is_passed_over_in_silence(cell):
 def test_changed_and_missing_locked_cells_are_named():
     """A participant reads which locked cells differ, and that the difference is ignored."""
     starter = json.loads(notebook_text(build_notebook()))["cells"]
-    kept = [cell for cell in starter if cell.get("id") not in ("solution", "locked-metric")]
+    kept = [cell for cell in starter if cell.get("id") not in ("solution", "locked-model")]
     training = next(cell for cell in kept if cell["id"] == "locked-training")
-    training["source"] = "".join(training["source"]).replace("NUM_EPOCHS + 1", "NUM_EPOCHS + 9")
+    training["source"] = "".join(training["source"]).replace("range(1, epochs + 1)", "range(9)")
     notices = read_submission(notebook_with(SOLUTION, base=kept)).notices
     assert notices == (
-        "the locked cell [metric] is missing; the grader uses its own copy",
+        "the locked cell [model] is missing; the grader uses its own copy",
         "the locked cell [training] was changed; the change is ignored",
     )
 
@@ -201,7 +201,7 @@ def test_an_organizers_download_ids_are_no_change():
     """The cell with the download ids differs from contest to contest, so nobody is told about it."""
     cells = json.loads(notebook_text(build_notebook()))["cells"]
     next(cell for cell in cells if cell["id"] == "locked-source")["source"] = (
-        "# LOCKED CELL [source]: edits here change nothing.\nTRAIN_ID = 'other'"
+        "# LOCKED CELL [source]: edits here change nothing.\nDRIVE_IDS = {'train': 'other'}"
     )
     kept = [cell for cell in cells if cell["id"] != "solution"]
     assert read_submission(notebook_with(SOLUTION, base=kept)).notices == ()
@@ -231,9 +231,35 @@ def test_names_from_ignored_cells_are_found():
         "    return [list(keep(n)), [own(i) for i in range(n) if train_loader and BATCH_SIZE]]"
     )
     notices = read_submission(notebook_with(helpers, solution, base=[])).notices
-    told = [notice for notice in notices if "your solution uses" in notice]
-    assert [notice.split("'")[1] for notice in told] == ["RATE", "keep", "math"]
-    assert all("defined in cell 1" in notice and "into the solution cell" in notice for notice in told)
+    told = [notice for notice in notices if "is defined in cell 1" in notice]
+    assert [notice.split("'")[1] for notice in told] == ["math", "RATE", "keep"]
+    assert all(re.match(r"solution cell, line [67]: '\w+' .*into the solution cell", notice) for notice in told)
+
+
+def test_names_that_nothing_defines_are_found_with_their_line():
+    """A misspelt or missing name is told before anything runs; locked names, and what Python binds, are not."""
+    solution = (
+        f"{SOLUTION_MARKER}\nimport torch as t\n"
+        "def own(x, *rest, key=None, **more):\n"
+        "    global seen\n    seen = [y for y in rest if key and more]\n    return seen\n"
+        "def your_select_indices(targets, losses):\n"
+        "    if (n := len(targets)) and position().epoch == 0 and display and get_ipython():\n"
+        "        return [t.arange(n), lenght(targets)]\n"
+        "    return [np.arange(n), own(lenght, List, DEVICE, pd, plt, Image, transforms, TRAIN_DATASET_PATH)]"
+    )
+    assert read_submission(notebook_with(solution)).notices == (
+        "solution cell, line 9: nothing that counts defines 'lenght'",
+    )
+    star = solution.replace("import torch as t", "import torch as t\nfrom numpy import *")
+    assert read_submission(notebook_with(star)).notices == ()
+
+
+@pytest.mark.parametrize("line", ["!pip install xgboost", "%pip install xgboost", "if True:\n    !conda install x"])
+def test_installing_is_told_to_be_of_no_use(line):
+    """A line that installs something is named, as there is no internet at the grader."""
+    cell = f"{SOLUTION_MARKER}\n{line}\ndef your_select_indices(t, l): pass"
+    [notice] = read_submission(notebook_with(cell)).notices
+    assert re.match(r"solution cell, line [23]: nothing can be installed at the grader", notice)
 
 
 def test_a_syntax_error_does_not_stop_the_comparison():
@@ -277,4 +303,7 @@ def test_hints_about_ignored_cells_have_bounds():
     endless = "n" * 30_000
     assert read_submission(notebook_with(f"{endless} = 1", f"{SOLUTION}\n{endless}")).notices == ()
     huge = "#" * EXAMINED_CHARACTERS
-    assert read_submission(notebook_with(huge, "found = 1", f"{SOLUTION}\nfound")).notices == ()
+    [notice] = read_submission(notebook_with(huge, "found = 1", f"{SOLUTION}\nfound")).notices
+    assert notice.endswith("nothing that counts defines 'found'")
+    deep = f"{SOLUTION}\nx = y" + ".a" * 900  # too deep to look for names in, but Python can run it
+    assert read_submission(notebook_with(deep)).notices == ()

@@ -1,6 +1,6 @@
 """The example that a participant starts from."""
 
-# LOCKED CELL [baseline]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [baseline]: the baseline, every sample for both models.
 import torch
 
 

@@ -1,11 +1,11 @@
 """What the text of a cell says by itself: whether it is the solution, whether it is locked, which names it binds."""
 
-# LOCKED CELL [cells]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [cells]: knows the solution cell by its text.
 import re
 import symtable
 
 SOLUTION_MARKER = "# SOLUTION CELL: edit below this line, and keep this line."
-LOCKED_MARKER = re.compile(r"\s*# LOCKED CELL \[(\w+)\]: ")
+LOCKED_MARKER = re.compile(r"\s*# (?:@title )?LOCKED CELL \[(\w+)\]: ")
 FUNCTION_NAME = "your_select_indices"
 DEFINITION = re.compile(
     rf"^(?:async[ \t]+)?def[ \t]+{FUNCTION_NAME}\b|^{FUNCTION_NAME}[ \t]*[:=]"

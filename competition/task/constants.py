@@ -1,6 +1,6 @@
 """Every fixed number of the task."""
 
-# LOCKED CELL [constants]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [constants]: the fixed numbers of the task; edits here change nothing.
 FINAL_EVALUATION_MODE = False  # the grader sets this to True; leave it False at home
 
 SEED = 123  # seeds the models, the batches' random numbers and your function's

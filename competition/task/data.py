@@ -10,7 +10,7 @@ from competition.task.constants import (
 from competition.task.errors import NotebookError
 from competition.task.source import DATA_SHA256, DRIVE_IDS, ZIP_SHA256
 
-# LOCKED CELL [data]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [data]: finds the data beside this notebook, in DATA_DIR or in Kaggle's inputs; unpacks and opens it.
 import csv
 import hashlib
 import os

@@ -3,7 +3,7 @@
 from competition.task.constants import NUM_CLASSES
 from competition.task.data import Batches
 
-# LOCKED CELL [metric]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [metric]: from predictions to balanced accuracy.
 from dataclasses import dataclass
 
 import torch

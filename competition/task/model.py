@@ -2,7 +2,7 @@
 
 from competition.task.constants import NUM_CLASSES
 
-# LOCKED CELL [model]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [model]: SmallMobileNet, 79,874 parameters.
 import torch
 import torch.nn.functional as F
 from torch import nn

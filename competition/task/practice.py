@@ -4,15 +4,16 @@ from competition.task.constants import NUM_CLASSES, NUM_EPOCHS
 from competition.task.data import Batches, TaskDataset
 from competition.task.model import SmallMobileNet
 from competition.task.points import performance
-from competition.task.show import plot_history
 from competition.task.solution_cell import Solution, cells_run, solution_text
 from competition.task.symptoms import symptoms
-from competition.task.training import Epoch, train_two_models
+from competition.task.epoch import Epoch
+from competition.task.training import train_two_models
 
-# LOCKED CELL [practice]: edits here change nothing, the grader trains by itself.
+# LOCKED CELL [practice]: a training at home, the same as at the grader.
 import sys
 import textwrap
 
+import matplotlib.pyplot as plt
 import torch
 
 attempts: list[str] = globals().get("attempts", [])  # of this session, also when this cell is run again
@@ -28,6 +29,26 @@ def table_of(epoch: Epoch, available: list[int]) -> str:
     for label, count in enumerate(available):
         rows.append((f"samples labelled {label}, of {count:,}", *(f"{kept[label]:,}" for kept in epoch.kept)))
     return "\n".join(f"{name:<32}{first:>9}{second:>9}" for name, first, second in rows)
+
+
+def plot_history(history: list[Epoch]) -> None:
+    """Draw the validation BAC and the training loss of both models, epoch by epoch, and the line of full marks."""
+    epochs = range(1, len(history) + 1)
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    for model, (color, style) in enumerate((("#0072b2", "o-"), ("#d55e00", "s--"))):
+        left.plot(epochs, [epoch.val_bac[model] for epoch in history], style, color=color, label=f"model {model + 1}")
+        losses = [float("nan") if epoch.train_loss[model] is None else epoch.train_loss[model] for epoch in history]
+        right.plot(epochs, losses, style, color=color)
+    for bac, meaning in ((0.5, "0 points"), (0.8, "100 points")):
+        left.axhline(bac, color="gray", lw=1, ls=":")
+        left.annotate(meaning, (1, bac), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="gray")
+    left.set(title="validation BAC", xlabel="epoch", ylim=(0.4, 1.05))
+    right.set(title="mean loss of the selected samples", xlabel="epoch")
+    left.legend(frameon=False, loc="upper left", ncols=2)
+    for axis in (left, right):
+        axis.set_xticks(epochs)
+        axis.spines[["top", "right"]].set_visible(False)
+    plt.show()
 
 
 def practise(train_loader: Batches, val_loader: Batches) -> tuple[list[SmallMobileNet], list[Epoch]]:
@@ -51,7 +72,7 @@ def practise(train_loader: Batches, val_loader: Batches) -> tuple[list[SmallMobi
     assert isinstance(dataset, TaskDataset)
     available = torch.bincount(dataset.targets, minlength=NUM_CLASSES).tolist()
     bac_mean = sum(history[-1].val_bac) / len(history[-1].val_bac)
-    print(f"After epoch {len(history)}, samples that were learned from in it:\n\n{table_of(history[-1], available)}\n")
+    print(f"After epoch {len(history)}; samples: the different ones that a model learned from in it.\n\n{table_of(history[-1], available)}\n")
     points = "no points: QUICK never counts" if quick else f"{performance(bac_mean)} points"
     print(f"mean validation BAC {bac_mean:.4f}: {points} (0 up to 0.5, 100 from 0.8 on)\n")
     for symptom in symptoms(history, available):

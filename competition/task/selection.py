@@ -4,7 +4,7 @@ from competition.task.errors import NotebookError
 from competition.task.position import at, position_of
 from competition.task.reproducibility import isolated_random_state
 
-# LOCKED CELL [selection]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [selection]: what your function may return.
 from collections.abc import Callable
 from typing import Any
 

@@ -16,7 +16,7 @@ kind       from                counts           number      arrays
 from competition.task.selection import PresentationError, SelectIndices, call_select_indices
 from competition.task.solution_cell import explain
 
-# LOCKED CELL [serving]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [serving]: a training at the grader: your function answers its batches.
 import socket
 import struct
 from typing import BinaryIO

@@ -10,7 +10,7 @@ from competition.task.errors import NotebookError
 from competition.task.reproducibility import seed_everything
 from competition.task.selection import SelectIndices, may_be_a_mask
 
-# LOCKED CELL [solution_cell]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [solution_cell]: runs your cell afresh for each training.
 import copy
 import linecache
 import re

@@ -1,8 +1,8 @@
 """What the course of a training says about its selections, and what to try next."""
 
-from competition.task.training import Epoch
+from competition.task.epoch import Epoch
 
-# LOCKED CELL [symptoms]: edits here change nothing, the grader runs its own copy of this cell.
+# LOCKED CELL [symptoms]: what stands out in a training, and what to try next.
 from collections.abc import Sequence
 
 FALL = 0.03  # of the mean BAC, from its peak to the end

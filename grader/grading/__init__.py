@@ -11,7 +11,8 @@
     artifacts     what a grading produces besides it
     run_folder    keeps both
     shown         a record on the terminal
-    cli           the commands grade, check, regrade
+    attended      a grading that somebody waits for
+    cli           the commands grade, regrade
 
 What is exported is imported at its first use, so that nobody waits for torch who trains nothing.
 """

@@ -1,8 +1,12 @@
 from .artifacts import EXECUTED_FILE as EXECUTED_FILE
 from .artifacts import HISTORY_FILE as HISTORY_FILE
 from .artifacts import SUBMISSION_FILE as SUBMISSION_FILE
+from .artifacts import Artifacts as Artifacts
 from .artifacts import unpack_losses as unpack_losses
 from .artifacts import unpack_selections as unpack_selections
+from .attended import grade_unless_stopped as grade_unless_stopped
+from .attended import read_bytes as read_bytes
+from .attended import require_folder_of as require_folder_of
 from .data_folder import DataFolder as DataFolder
 from .data_folder import combined_sha256 as combined_sha256
 from .data_folder import find_data as find_data
@@ -18,6 +22,7 @@ from .run_folder import write_derived_run as write_derived_run
 from .run_folder import write_packed_run as write_packed_run
 from .run_folder import write_run as write_run
 from .settings import Settings as Settings
+from .shown import show as show
 from .trainer import Splits as Splits
 from .trainer import data_sha256 as data_sha256
 from .trainer import evaluate as evaluate

@@ -14,8 +14,8 @@ from safetensors.numpy import save
 if TYPE_CHECKING:
     import torch
 
+    from competition.task.epoch import Epoch
     from competition.task.model import SmallMobileNet
-    from competition.task.training import Epoch
 
 SUBMISSION_FILE = "submission.ipynb"
 EXECUTED_FILE = "executed.ipynb"

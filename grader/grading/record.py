@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from competition.notebook import template_sha256
+from competition.task.constants import NUM_EPOCHS
 from grader.grading.settings import Settings
 from grader.verdicts import Verdict
 
@@ -35,6 +36,7 @@ class Record:
         data_sha256, split_sha256: the training and validation data, and the split that was scored.
         notices: what the participant should know about ignored cells.
         started: UTC time, ISO 8601.
+        epochs: of the training; fewer than the task's only in ``grader check --quick``.
     """
 
     verdict: Verdict
@@ -58,6 +60,7 @@ class Record:
     split_sha256: str | None
     notices: tuple[str, ...]
     started: str
+    epochs: int = NUM_EPOCHS
 
     def to_json(self) -> str:
         """Return the record as the text of a JSON file."""
@@ -100,4 +103,5 @@ def draft_record(settings: Settings) -> Record:
         split_sha256=None,
         notices=(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        epochs=settings.epochs,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from competition.task.constants import NUM_THREADS, SEED
+from competition.task.constants import NUM_EPOCHS, NUM_THREADS, SEED
 from grader.sandbox import DEFAULT_IMAGE, Backend, Limits, default_limits
 
 
@@ -23,6 +23,7 @@ class Settings:
         backend: how the notebook is isolated.
         image: the image of a container; other backends need none.
         seconds: wall clock for the whole grading; None for the task's own limit.
+        epochs: of the training; fewer than the task's only to try something out.
         progress: whether to draw progress bars.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     backend: Backend = Backend.BWRAP
     image: str = DEFAULT_IMAGE
     seconds: float | None = None
+    epochs: int = NUM_EPOCHS
     progress: bool = False
 
     @property

@@ -8,21 +8,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from competition.task.constants import NUM_EPOCHS
 from grader.grading.record import Record
 from grader.verdicts import Verdict
 
 
-def show(record: Record, run: Path | None) -> None:
-    """Print a record."""
+def show(record: Record, run: Path | None, *, notices: bool = True) -> None:
+    """Print a record, with its notices or, where they were told before, without."""
+    console = Console(soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("verdict", Text(record.verdict.value, "bold green" if record.verdict is Verdict.OK else "bold red"))
     if record.bac is not None and record.bac_mean is not None:
-        table.add_row("points", Text(str(record.points), "bold"))
+        quick = record.epochs < NUM_EPOCHS
+        points = f"none: {record.epochs} of {NUM_EPOCHS} epochs, to try it out" if quick else str(record.points)
+        table.add_row("points", Text(points, "bold"))
         table.add_row(
             "BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}"
         )
     else:
-        table.add_row("message", Text(record.message))
+        console.print(Text(f"{record.message}\n"))
     table.add_row(
         "time",
         f"{record.seconds:.1f} s of {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your function",
@@ -31,8 +35,8 @@ def show(record: Record, run: Path | None) -> None:
         "trained on",
         f"{record.train}, {record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}",
     )
-    for notice in record.notices:
+    for notice in record.notices if notices else ():
         table.add_row("notice", Text(notice, "yellow"))
     if run is not None:
         table.add_row("run folder", str(run))
-    Console(soft_wrap=True).print(table)
+    console.print(table)

@@ -17,8 +17,9 @@ import torch
 
 from competition.notebook import notebook_text, notebook_to_serve
 from competition.task.data import make_loader
+from competition.task.epoch import Epoch
 from competition.task.model import SmallMobileNet
-from competition.task.training import Epoch, train_two_models
+from competition.task.training import train_two_models
 from grader.grading.artifacts import Artifacts
 from grader.grading.data_folder import DataFolder
 from grader.grading.gateway import ChannelEnded, Gateway
@@ -68,7 +69,7 @@ def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
     """Make the fault of a notebook that ended before every batch was answered, and told no reason."""
     error = error_in_notebook(executed)
     if error is not None:
-        return ParticipantFault(Verdict.RUNTIME_ERROR, f"your notebook raised an error:\n{plain_message(error)}")
+        return ParticipantFault(Verdict.RUNTIME_ERROR, plain_message(error))
     return ParticipantFault(
         Verdict.RUNTIME_ERROR,
         f"the notebook or its kernel ended after {answered} answered batches, before the training was over; "
@@ -95,6 +96,7 @@ def train_against(
         seed=settings.seed,
         device=torch.device(settings.device),
         threads=settings.threads,
+        epochs=settings.epochs,
         progress=sys.stderr if settings.progress else None,
     )
     gateway.finish()

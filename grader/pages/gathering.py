@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import BytesIO
@@ -24,7 +24,8 @@ from PIL import Image
 from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS
 from competition.task.constants import BATCH_SIZE, NUM_CLASSES
 from competition.task.data import TaskDataset
-from competition.task.training import Epoch
+from competition.task.epoch import Epoch
+from competition.task.symptoms import symptoms
 from grader.analysis import (
     Floats,
     Integers,
@@ -78,6 +79,16 @@ ADVICE_ON_OURS = "Mend what the message names, and grade the submission again. U
 OURS = "The grader had a problem of its own."
 FINAL_WITHHELD = "The score on the final test set is published with the final ranking."
 REDRAW_WITHHELD = "It is not shown, since this run was trained on a draw of the data that is not public."
+
+
+def symptoms_of(history: Sequence[Epoch], data: Path) -> list[str]:
+    """Say what stands out in a training on the public training set in `data`; see `competition.task.symptoms`.
+
+    Raises:
+        InfrastructureError: there is no such data.
+    """
+    labels = TaskDataset(find_data(data).public / "train").targets
+    return symptoms(history, np.bincount(labels.numpy(), minlength=NUM_CLASSES).tolist())
 
 
 @contextmanager

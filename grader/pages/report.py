@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from competition.task.training import Epoch
+from competition.task.epoch import Epoch
 from grader.analysis import Discovery, Floats, Integers, SelectionQuality
 from grader.grading import Record
 from grader.pages.notebook_output import NotebookOutput

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from competition.task.constants import NUM_CLASSES, NUM_EPOCHS
-from competition.task.training import Epoch
+from competition.task.epoch import Epoch
 from grader.pages.notebook_output import Note, Picture, Text
 from grader.pages.page import render
 from grader.pages.plots import Axis, Line, axis_from_zero, grouped_bars, histograms, line_plot, round_ticks, time_bar

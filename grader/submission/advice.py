@@ -159,7 +159,7 @@ def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
                 "into the solution cell"
             )
         else:
-            sentences.append(f"{where}nothing defines '{found.name}'")
+            sentences.append(f"{where}nothing that counts defines '{found.name}'")
     return [*sentences, *(["there are more such names"] if len(missing) > NAMED_AT_MOST else [])]
 
 

@@ -7,7 +7,7 @@ swapped = {}
 
 
 def swap(*_):
-    shell.user_ns["your_select_indices"] = lambda targets, losses: [[5, 6], [7]]
+    shell.user_ns["solution"] = lambda targets, losses: [[5, 6], [7]]
     shell.user_ns["performance"] = lambda bac_mean: 100
 
 
