@@ -73,7 +73,7 @@ def test_a_locked_cell_has_a_name_of_its_own():
     locked = [cell for cell in build_notebook().cells if cell.cell_type == "code" and not has_marker(cell.source)]
     assert [cell.id for cell in locked] == [f"locked-{name}" for name in locked_cells()]
     assert [cell.source for cell in locked] == list(locked_cells().values())
-    assert all(text.count("# LOCKED CELL [") == 1 for text in locked_cells().values())
+    assert all(text.count("LOCKED CELL [") == 1 for text in locked_cells().values())
 
 
 def test_every_name_of_the_task_is_in_the_notebook():
