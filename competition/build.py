@@ -1,8 +1,9 @@
 """Build the data of a competition: image pool in, `public/` and `private/` out.
 
-    public/   starter_notebook.ipynb, train/, val/, train.zip, val.zip, manifest.json   handed out as it is
-    private/  test_a/, test_b/, train_truth.csv, manifest.json                          stays with the organizer
-              redraw-1/, redraw-1_truth.csv, ...                                        further training draws
+    public/   starter_notebook.ipynb, README.md, requirements.txt,          handed out as it is
+              train/, val/, train.zip, val.zip, manifest.json
+    private/  test_a/, test_b/, train_truth.csv, manifest.json              stays with the organizer
+              redraw-1/, redraw-1_truth.csv, ...                            further training draws
 
 Each kind of chance (which images, which labels flip, order, file names) has a random stream of its own, so that
 changing one leaves the others alone.
@@ -26,6 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from competition.errors import DataError, SourceError
+from competition.handout import write_handout
 from competition.manifest import (
     MANIFEST_FILE,
     PRIVATE_SPLITS,
@@ -196,7 +198,13 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def build_data(
-    pool: Pool, profile: Profile, noise: NoiseRates, seed: int, out: Path, redraws: int = 0
+    pool: Pool,
+    profile: Profile,
+    noise: NoiseRates,
+    seed: int,
+    out: Path,
+    redraws: int = 0,
+    kit_url: str | None = None,
 ) -> dict[str, Any]:
     """Build the whole data folder `out`; return the private manifest (counts, noise, seed, checksums of all splits).
 
@@ -204,6 +212,7 @@ def build_data(
 
     Args:
         redraws: how many further training draws to make, ``private/redraw-1`` and so on; see `redraw_train`.
+        kit_url: where participants get the kit, for the README that is handed out.
 
     Raises:
         DataError: `out` exists already.
@@ -245,5 +254,6 @@ def build_data(
         write_manifest(public, handed_out)
         notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out))))
         (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
+        write_handout(public, kit_url)
         shutil.move(root, out)
     return manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,12 +72,17 @@ def build_data_command(
     redraw: Annotated[
         int, typer.Option(min=0, max=99, metavar="K", help="Also make K further private training draws.")
     ] = 0,
+    kit_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where participants get this kit: for their README.")
+    ] = None,
 ) -> None:
     """Build the data: public/ to hand out, private/ to keep."""
     if source is Source.FOLDER and (images is None or labels is None):
         raise usage_error("--source folder needs --images FOLDER and --labels CSV")
     if source is Source.FASHION and (images or labels or size):
         raise usage_error("--images, --labels and --size go with --source folder")
+    if kit_url is not None and not re.fullmatch(r"https?://[^\s<>]+", kit_url):
+        raise usage_error("--kit-url takes an address that begins with https:// or http://")
     if seed is not None:
         typer.echo(
             f"warning: --seed {seed} is for practice and CI: whoever knows it can rebuild the secret answers", err=True
@@ -89,7 +95,7 @@ def build_data_command(
         if pool.difficulty is None:
             typer.echo("note: the CSV has no column 'difficulty', so within a class every image flips equally often")
         secret = secrets.randbits(128) if seed is None else seed
-        manifest = build_data(pool, PROFILES[profile], NOISE, secret, out, redraw)
+        manifest = build_data(pool, PROFILES[profile], NOISE, secret, out, redraw, kit_url)
     table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {profile}, source {source}")
     for name, entry in manifest["splits"].items():
         table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")

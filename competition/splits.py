@@ -35,16 +35,14 @@ def open_split(folder: Path, split: str, *, verify: bool = True) -> Split:
         verify: False skips the manifest, for a participant whose download came without one.
 
     Raises:
-        DataError: the split is missing or unreadable, or differs from the manifest.
+        DataError: the split lacks a file, has one that cannot be read, or differs from the manifest.
     """
     expected = read_manifest(folder)["splits"].get(split, {}).get("sha256") if verify else None
     try:
         dataset = TaskDataset(folder / split)
         found = split_sha256(dataset)
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename} is missing: restore it, or build the data again") from None
-    except (OSError, ValueError, NotebookError) as error:
-        raise DataError(f"{folder / split} cannot be read ({error}): restore it, or build the data again") from None
+    except NotebookError as error:
+        raise DataError(f"{error}: restore {split}/, or build the data again") from None
     if verify and found != expected:
         raise DataError(
             f"{folder / split} was changed since it was built: its names, labels and pixels give the checksum "

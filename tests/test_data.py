@@ -94,7 +94,8 @@ def test_the_public_part_gives_nothing_away(data):
     """Opaque names, PNGs without metadata, no truth, no seed, nothing of a test set."""
     public = data / "public"
     names = sorted(path.name for path in public.iterdir())
-    assert names == ["manifest.json", "starter_notebook.ipynb", "train", "train.zip", "val", "val.zip"]
+    texts = ["README.md", "manifest.json", "requirements.txt", "starter_notebook.ipynb"]
+    assert names == [*texts, "train", "train.zip", "val", "val.zip"]
     for path in (public / "train" / "data").iterdir():
         assert re.fullmatch(r"[0-9a-f]{16}\.png", path.name)
         with Image.open(path) as image:
@@ -163,7 +164,7 @@ def test_one_picture_in_two_splits_fails_the_build(tmp_path):
 
 @pytest.mark.parametrize("change", ["pixels", "label", "name", "missing image", "missing labels", "broken image"])
 def test_changed_data_is_noticed(tmp_path, change):
-    """Whatever changes in a split, opening it names the split and says what to do."""
+    """Whatever changes in a split, opening it names the file, or else the split, and says what to do."""
     build_data(fashion_pool(), TINY, NOISE, 1, tmp_path / "data")
     folder = tmp_path / "data" / "public"
     labels = folder / "train" / "dataset_labels.csv"
@@ -183,7 +184,8 @@ def test_changed_data_is_noticed(tmp_path, change):
         labels.unlink()
     else:
         image.write_bytes(image.read_bytes()[:60])
-    with pytest.raises(DataError, match=r"train.*(restore it|restore train/).*build the data again"):
+    where = {"missing image": image, "broken image": image, "missing labels": labels}.get(change, folder / "train")
+    with pytest.raises(DataError, match=rf"^{re.escape(str(where))} .*restore train/.*, or build the data again$"):
         open_split(folder, "train")
     open_split(folder, "val")
 

@@ -19,6 +19,7 @@ import pytest
 
 import grader.grading.trainer
 import grader.grading.training
+from competition.task.data import read_labels
 from grader.grading import read_record
 from grader.grading.training import ATTEMPTS
 from grader.safe_io import write_whole
@@ -158,6 +159,23 @@ def test_a_test_set_that_vanishes_is_our_fault(grade, light, data, tmp_path, mon
     lost = grade(ALL_SAMPLES, folder=copy)
     assert (lost.status, lost.record["verdict"], lost.record["points"]) == (3, "InfrastructureError", None)
     assert "test_a" in lost.record["message"]
+
+
+@pytest.mark.parametrize("command", ["grade", "check"])
+def test_damaged_data_is_our_fault_and_named(grade, data, tmp_path, command):
+    """Before anything is trained, the message names the image that is missing, or the wrong line of the labels."""
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    labels = copy / "public" / "val" / "dataset_labels.csv"
+    lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([*lines[:4], "abc.png,coat", *lines[5:]]))
+    refused = grade(ALL_SAMPLES, command=command, folder=copy)
+    assert (refused.status, refused.record["verdict"]) == (3, "InfrastructureError")
+    assert refused.record["message"].startswith(f"{labels}, line 5: expected a file name and 0 or 1")
+    image = copy / "public" / "train" / "data" / read_labels(copy / "public" / "train" / labels.name)[0][0]
+    image.unlink()
+    refused = grade(ALL_SAMPLES, command=command, folder=copy)
+    assert refused.record["message"] == f"{image} is missing: restore train/, or build the data again"
 
 
 @pytest.mark.parametrize("leap", [-86400.0, 86400.0], ids=["back", "forth"])

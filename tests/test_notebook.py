@@ -1,12 +1,9 @@
 """The locked notebook: built from its sources, complete, and the same for everybody."""
 
 import ast
-import json
+import hashlib
 import re
 import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import nbformat
@@ -17,24 +14,19 @@ import competition
 import competition.notebook
 from competition.cli import app
 from competition.errors import CellError
-from competition.notebook import (
-    LOCKED_MARKER,
-    SOLUTION_MARKER,
-    build_notebook,
-    first_line,
-    graft,
-    starter_text,
-    template_sha256,
-)
-from competition.task import source
-from competition.task.data import download_data, load_data, unpack_data
+from competition.manifest import public_sha256, read_manifest
+from competition.notebook import build_notebook, graft, locked_cells, starter_text, template_sha256
+from competition.task.cells import has_marker, locked_name, names_bound
 
 REPOSITORY = Path(__file__).parents[1]
 NAMES_OF_THE_TASK = {
     *("FINAL_EVALUATION_MODE", "SEED", "NUM_THREADS", "IMAGES_DIR", "TASK_DATASET_LABELS_FILE", "LEARNING_RATE"),
     *("NUM_EPOCHS", "NUM_CLASSES", "BATCH_SIZE", "WEIGHT_DECAY", "seed_everything", "download_data", "unpack_data"),
     *("TaskDataset", "load_data", "SmallMobileNet", "predict_and_evaluate", "performance", "train"),
-    *("default_select_indices", "your_select_indices", "final_evaluate"),
+    *("default_select_indices", "your_select_indices", "final_evaluate", "position", "train_loader", "val_loader"),
+    *("os", "np", "pd", "plt", "Image", "torch", "nn", "AdamW", "DataLoader", "transforms", "VisionDataset", "tqdm"),
+    *("balanced_accuracy_score", "Optional", "Tuple", "List", "DEVICE", "ROOT_DIR"),
+    *("TRAIN_DATASET_PATH", "VAL_DATASET_PATH"),
 }
 
 
@@ -61,24 +53,32 @@ def test_one_changed_character_of_a_locked_source_fails_the_check(tmp_path, monk
     assert template_sha256() != before
 
 
+def code_cells():
+    """Return the texts of the starter's code cells."""
+    return [cell.source for cell in build_notebook().cells if cell.cell_type == "code"]
+
+
 def test_a_locked_cell_is_its_modules_text():
-    """Each locked cell stands in its module word for word, marker line first."""
-    modules = {path.stem: path.read_text() for path in (REPOSITORY / "competition" / "task").glob("*.py")}
-    cells = {match[1]: cell.source for cell in build_notebook().cells if (match := LOCKED_MARKER.match(cell.source))}
-    assert set(modules) - {"__init__"} <= set(cells)
-    for name in set(modules) - {"__init__"}:
-        assert modules[name].endswith(cells[name] + "\n")
+    """Each module of the task stands word for word in exactly one locked cell, below the cell's marker."""
+    for path in (REPOSITORY / "competition" / "task").glob("*.py"):
+        if path.stem == "__init__":
+            continue
+        _, text = re.split(rf"^# LOCKED CELL \[{path.stem}\]: .*\n", path.read_text(), flags=re.MULTILINE)
+        holders = [cell for cell in locked_cells().values() if text.strip("\n") in cell.partition("\n")[2]]
+        assert len(holders) == 1, path
+
+
+def test_a_locked_cell_has_a_name_of_its_own():
+    """Every code cell but the solution carries a marker with another name, and its id and `locked_cells` agree."""
+    locked = [cell for cell in build_notebook().cells if cell.cell_type == "code" and not has_marker(cell.source)]
+    assert [cell.id for cell in locked] == [f"locked-{name}" for name in locked_cells()]
+    assert [cell.source for cell in locked] == list(locked_cells().values())
+    assert all(text.count("LOCKED CELL [") == 1 for text in locked_cells().values())
 
 
 def test_every_name_of_the_task_is_in_the_notebook():
-    """The notebook defines the names that the task's participants know."""
-    tree = ast.parse("\n".join(cell.source for cell in build_notebook().cells if cell.cell_type == "code"))
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    defined |= {
-        target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets
-        if isinstance(target, ast.Name)
-    }  # fmt: skip
-    assert defined >= NAMES_OF_THE_TASK
+    """The notebook defines the names that the task's participants know, those that it imports included."""
+    assert set().union(*map(names_bound, code_cells())) >= NAMES_OF_THE_TASK
 
 
 def test_cells_are_locked_but_for_one():
@@ -86,16 +86,17 @@ def test_cells_are_locked_but_for_one():
     notebook = build_notebook()
     nbformat.validate(notebook)
     editable = [cell for cell in notebook.cells if cell.metadata.get("editable", True)]
-    assert [first_line(cell.source) for cell in editable] == [SOLUTION_MARKER]
+    assert [cell.id for cell in editable] == ["solution"]
+    assert has_marker(editable[0].source)
+    assert locked_name(editable[0].source) is None
     assert all(cell.metadata.deletable is False for cell in notebook.cells)
     assert notebook.metadata.language_info.name == "python"
 
 
 def test_the_notebook_imports_nothing_of_the_kit():
     """A notebook that was downloaded alone runs: no cell imports `competition` or `grader`."""
-    for cell in build_notebook().cells:
-        if cell.cell_type == "code":
-            assert not re.search(r"^\s*(from|import) (competition|grader)", cell.source, re.MULTILINE)
+    for text in code_cells():
+        assert not re.search(r"^\s*(from|import) (competition|grader)", text, re.MULTILINE)
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -133,90 +134,67 @@ def test_packaging_refuses_what_cannot_be_a_solution(tmp_path):
     with pytest.raises(CellError, match="64 KiB"):
         graft("#" * 70_000)
     with pytest.raises(CellError, match="locked cell"):
-        graft(build_notebook().cells[1].source)
+        graft(locked_cells()["training"])
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
     result = CliRunner().invoke(app, ["package", str(tmp_path / "binary.py")])
     assert result.exit_code == 1
     assert "cannot be read" in result.output
 
 
-def test_an_organizers_own_ids_stand_in_the_notebook_with_checksums(data, tmp_path):
-    """`--train-id` and `--val-id` write ids and the zips' checksums into the cell `source`, and nothing else."""
-    output = tmp_path / "own.ipynb"
-    options = ["build-notebook", "--train-id", "AbC-1", "--val-id", "xyz_2", "--data", str(data), "-o", str(output)]
-    assert CliRunner().invoke(app, options).exit_code == 0
-    own, starter = nbformat.read(output, as_version=4), build_notebook()
+def own_source(path):
+    """Return what the cell `source` of an organizer's notebook knows; every other cell must be the starter's."""
+    own, starter = nbformat.read(path, as_version=4), build_notebook()
     different = [a for a, b in zip(own.cells, starter.cells, strict=True) if a != b]
     assert [cell.id for cell in different] == ["locked-source"]
     namespace = {}
     exec(different[0].source, namespace)
-    assert (namespace["TRAIN_ID"], namespace["VAL_ID"]) == ("AbC-1", "xyz_2")
-    assert len(namespace["TRAIN_SHA256"]) == len(namespace["VAL_SHA256"]) == 64
-    assert CliRunner().invoke(app, ["build-notebook", "--train-id", "AbC-1"]).exit_code == 2
-    assert (
-        CliRunner().invoke(app, ["build-notebook", "--train-id", 'a"b', "--val-id", "c", "--data", str(data)]).exit_code
-        == 1
-    )
+    return namespace
 
 
-def test_data_is_downloaded_only_where_it_is_missing(data, tmp_path, monkeypatch):
-    """A folder or a zip keeps gdown away; otherwise each zip is downloaded by its id and compared with its checksum."""
-    wanted = []
-
-    class Gdown:
-        @staticmethod
-        def download(id, output):
-            wanted.append(id)
-            name = "train" if id == source.TRAIN_ID else "val"
-            shutil.copy(data / "public" / f"{name}.zip", output)
-
-    monkeypatch.setitem(sys.modules, "gdown", Gdown)
-    (tmp_path / "train").mkdir()
-    download_data(tmp_path)
-    download_data(tmp_path)
-    assert wanted == [source.VAL_ID]
-    (tmp_path / "train").rmdir()
-    download_data(tmp_path)
-    unpack_data(tmp_path)
-    assert wanted == [source.VAL_ID, source.TRAIN_ID]
-    assert len(load_data(tmp_path)[0].dataset) == 256
+def test_an_organizers_own_ids_stand_in_the_notebook_with_checksums(data, tmp_path):
+    """`--train-id` and `--val-id` write ids and checksums into the cell `source`, and nothing else."""
+    output = tmp_path / "own.ipynb"
+    options = ["build-notebook", "--train-id", "AbC-1", "--val-id", "xyz_2", "--data", str(data), "-o", str(output)]
+    assert CliRunner().invoke(app, options).exit_code == 0
+    source = own_source(output)
+    assert source["DRIVE_IDS"] == {"train": "AbC-1", "val": "xyz_2"}
+    assert source["ZIP_SHA256"] == {
+        name: hashlib.sha256((data / "public" / f"{name}.zip").read_bytes()).hexdigest() for name in ("train", "val")
+    }
+    assert source["DATA_SHA256"] == public_sha256(read_manifest(data / "public"))
 
 
-def test_a_download_with_another_checksum_is_refused(tmp_path, monkeypatch):
-    """A download that differs from its checksum is not used, and says what was found."""
-
-    class Gdown:
-        @staticmethod
-        def download(id, output):
-            Path(output).write_bytes(b"a login page")
-
-    monkeypatch.setitem(sys.modules, "gdown", Gdown)
-    monkeypatch.setattr("competition.task.data.TRAIN_SHA256", "0" * 64)
-    with pytest.raises(ValueError, match=r"train\.zip: the download's sha256 is"):
-        download_data(tmp_path)
-    assert not (tmp_path / "train.zip").exists()
+def test_a_notebook_can_insist_on_data_without_downloading_it(data, tmp_path):
+    """`--data` alone writes the checksums of the data, as in the notebook that `build-data` hands out."""
+    output = tmp_path / "own.ipynb"
+    assert CliRunner().invoke(app, ["build-notebook", "--data", str(data), "-o", str(output)]).exit_code == 0
+    assert own_source(output)["DATA_SHA256"] == public_sha256(read_manifest(data / "public"))
+    assert own_source(output)["DRIVE_IDS"] == {"train": "", "val": ""}
+    assert output.read_bytes() == (data / "public" / "starter_notebook.ipynb").read_bytes()
 
 
-def test_zips_of_another_layout_unpack_too(data, tmp_path):
-    """A zip without the folder at its top gives the same `train/` as one with it."""
-    folder = data / "public" / "train"
-    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
-        for path in folder.rglob("*"):
-            archive.write(path, path.relative_to(folder))
-    shutil.copy(data / "public" / "val.zip", tmp_path)
-    unpack_data(tmp_path)
-    assert sorted(p.name for p in (tmp_path / "train").iterdir()) == ["data", "dataset_labels.csv"]
+def test_the_starter_knows_nobodys_data():
+    """As committed, the notebook downloads nothing and takes any data."""
+    namespace = {}
+    exec(locked_cells()["source"], namespace)
+    for name in ("DRIVE_IDS", "ZIP_SHA256", "DATA_SHA256"):
+        assert namespace[name] == {"train": "", "val": ""}
 
 
-@pytest.mark.slow
-def test_run_all_works_in_the_handed_out_folder(data, tmp_path):
-    """Opened in a copy of `public/`, with no kit beside it, the starter runs to its score, bars and plots included."""
-    shutil.copytree(data / "public", tmp_path / "handed out")
-    command = [sys.executable, "-m", "papermill", "starter_notebook.ipynb", "executed.ipynb", "--no-progress-bar"]
-    subprocess.run(command, cwd=tmp_path / "handed out", check=True, capture_output=True, timeout=300)
-    executed = json.loads((tmp_path / "handed out" / "executed.ipynb").read_text())
-    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
-    text = "".join("".join(output.get("text", "")) for output in outputs)
-    assert re.search(r"epoch 6/6.*val BAC 0\.\d{3} and 0\.\d{3}", text)
-    assert "points on the validation set: " in text
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--train-id", "AbC-1"], 2, "go together"),
+        (["--train-id", 'a"b', "--val-id", "c", "--data", "{data}"], 1, "is not a Google Drive id"),
+        (["--train-id", "a", "--val-id", "c", "--data", "nowhere"], 1, "train.zip: no such file; --data must name"),
+        (["--data", "nowhere"], 1, "no finished data in nowhere/public"),
+    ],
+)
+def test_an_organizers_mistake_is_told(data, tmp_path, options, status, words):
+    """One id alone, a link instead of an id, and data that is not there are refused, and nothing is written."""
+    output = tmp_path / "own.ipynb"
+    options = [option.format(data=data) for option in options]
+    result = CliRunner().invoke(app, ["build-notebook", *options, "-o", str(output)], env={"COLUMNS": "300"})
+    assert result.exit_code == status
+    assert words in result.output
+    assert not output.exists()

@@ -1,6 +1,12 @@
 """The data as the participant has it: found or downloaded, unpacked, opened."""
 
-from competition.task.constants import BATCH_SIZE, FINAL_EVALUATION_MODE, IMAGES_DIR, TASK_DATASET_LABELS_FILE
+from competition.task.constants import (
+    BATCH_SIZE,
+    FINAL_EVALUATION_MODE,
+    IMAGES_DIR,
+    NUM_CLASSES,
+    TASK_DATASET_LABELS_FILE,
+)
 from competition.task.errors import NotebookError
 from competition.task.source import DATA_SHA256, DRIVE_IDS, ZIP_SHA256
 
@@ -32,23 +38,25 @@ def data_folders(root: str | Path = ".") -> Iterator[Path]:
     """Yield the folders in which data may lie: `root`, ``DATA_DIR`` where that is set, Kaggle's input folders."""
     yield Path(root)
     if os.environ.get("DATA_DIR"):
-        yield Path(os.environ["DATA_DIR"]).expanduser()
-    for folder, subfolders, _ in os.walk(KAGGLE_INPUTS):
-        too_deep = len(Path(folder).relative_to(KAGGLE_INPUTS).parts) >= KAGGLE_LEVELS
-        subfolders[:] = [] if too_deep else sorted(name for name in subfolders if name != IMAGES_DIR)
+        yield Path(os.environ["DATA_DIR"].strip("\"'")).expanduser()  # %env keeps quotes
+    for folder, subfolders, files in os.walk(KAGGLE_INPUTS):
+        deep = len(Path(folder).relative_to(KAGGLE_INPUTS).parts) >= KAGGLE_LEVELS
+        subfolders[:] = [] if deep or TASK_DATASET_LABELS_FILE in files else sorted(subfolders)
         yield Path(folder)
 
 
-def find_split(name: str, root: str | Path = ".") -> Path | None:
-    """Find the folder of a split, "train" or "val": the first with a labels file in it."""
-    folders = (folder / name for folder in data_folders(root))
-    return next((folder for folder in folders if (folder / TASK_DATASET_LABELS_FILE).is_file()), None)
+def find_data(name: str, root: str | Path = ".") -> Path | None:
+    """Find a split, "train" or "val", in the first place that has it: the folder of its labels file, or its zip file.
 
-
-def find_zip(name: str, root: str | Path = ".") -> Path | None:
-    """Find the zip file of a split."""
-    archives = (folder / f"{name}.zip" for folder in data_folders(root))
-    return next((archive for archive in archives if archive.is_file()), None)
+    A folder may lie in another of its name, as some programs unpack a zip file.
+    """
+    for place in data_folders(root):
+        for folder in (place / name, place / name / name):
+            if (folder / TASK_DATASET_LABELS_FILE).is_file():
+                return folder
+        if (place / f"{name}.zip").is_file():
+            return place / f"{name}.zip"
+    return None
 
 
 def download_data(root: str | Path = ".") -> None:
@@ -57,33 +65,36 @@ def download_data(root: str | Path = ".") -> None:
     Raises:
         NotebookError: there is nothing to download, or the download failed.
     """
+    here = Path(root).resolve()
     for name, drive_id in DRIVE_IDS.items():
-        if find_split(name, root) or find_zip(name, root):
+        if find_data(name, root):
             continue
-        here = Path(root).resolve()
         if not drive_id:
+            elsewhere = os.environ.get("DATA_DIR")
             raise NotebookError(
-                f"There is no {name}/ and no {name}.zip: put train/ and val/, or train.zip and val.zip, beside this "
-                f"notebook, that is into {here}, or name their folder with %env DATA_DIR=... in a cell above."
+                f"There is no {name}/ with a {TASK_DATASET_LABELS_FILE} in it, and no {name}.zip: put train/ and val/, "
+                f"or train.zip and val.zip, beside this notebook, that is into {here}, or name their folder with "
+                f"%env DATA_DIR=... in a cell above{f' (it is {elsewhere} now)' if elsewhere else ''}."
             )
-        archive, partial = here / f"{name}.zip", here / f"{name}.zip.part"
-        try:
-            import gdown
+        with tempfile.TemporaryDirectory(dir=here) as scratch:
+            archive = Path(scratch) / f"{name}.zip"
+            try:
+                import gdown
 
-            gdown.download(id=drive_id, output=str(partial))
-            found = hashlib.sha256(partial.read_bytes()).hexdigest()
-        except Exception as error:
-            raise NotebookError(
-                f"{name}.zip could not be downloaded ({type(error).__name__}: {error}). Run this cell again, or get "
-                f"the file from the organizers and put it into {here}."
-            ) from None
-        if found != ZIP_SHA256[name]:
-            partial.unlink()
-            raise NotebookError(
-                f"What was downloaded is not {name}.zip: its sha256 is {found}, expected {ZIP_SHA256[name]}. Run this "
-                f"cell again, or get the file from the organizers and put it into {here}."
-            )
-        partial.rename(archive)
+                gdown.download(id=drive_id, output=str(archive))
+                found = hashlib.sha256(archive.read_bytes()).hexdigest()
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise NotebookError(
+                    f"{name}.zip could not be downloaded ({reason}). Run this cell again, or get the file from the "
+                    f"organizers and put it into {here}."
+                ) from None
+            if found != ZIP_SHA256[name]:
+                raise NotebookError(
+                    f"What was downloaded is not {name}.zip: its sha256 is {found}, expected {ZIP_SHA256[name]}. Run "
+                    f"this cell again, or get the file from the organizers and put it into {here}."
+                )
+            archive.rename(here / archive.name)
 
 
 def unpack_data(root: str | Path = ".") -> None:
@@ -93,55 +104,65 @@ def unpack_data(root: str | Path = ".") -> None:
         NotebookError: a zip file is damaged or holds something else, or a folder without labels is in the way.
     """
     for name in DRIVE_IDS:
-        archive, folder = find_zip(name, root), Path(root) / name
-        if find_split(name, root):
+        archive, folder = find_data(name, root), Path(root) / name
+        if archive is None:
+            raise NotebookError(f"There is no {name}/ and no {name}.zip: run download_data() first.")
+        if archive.suffix != ".zip":
             continue
         if folder.exists():
             raise NotebookError(
                 f"{folder.resolve()} holds no {TASK_DATASET_LABELS_FILE}: delete it, and run this cell again; it is "
                 f"made from {name}.zip."
             )
-        if archive is None:
-            raise NotebookError(f"There is no {name}.zip: run download_data() first.")
         with tempfile.TemporaryDirectory(dir=root) as scratch:
             try:
                 with zipfile.ZipFile(archive) as opened:
                     opened.extractall(scratch)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
                 raise NotebookError(
-                    f"{archive.resolve()} is no zip file, or only a part of one ({error}): delete it, get it again, "
-                    "and run this cell again."
+                    f"{archive.resolve()} cannot be unpacked, it is another file or a part of one ({error}): delete "
+                    "it, get it again, and run this cell again."
                 ) from None
-            labels = next(Path(scratch).rglob(TASK_DATASET_LABELS_FILE), None)
-            if labels is None:
+            labels = list(Path(scratch).rglob(TASK_DATASET_LABELS_FILE))
+            if len(labels) != 1:
                 raise NotebookError(
-                    f"{archive.resolve()} holds no {TASK_DATASET_LABELS_FILE}, so it is another file: delete it, and "
-                    f"get {name}.zip again."
+                    f"{archive.resolve()} holds {len(labels) or 'no'} {TASK_DATASET_LABELS_FILE}, so it is another "
+                    f"file: delete it, and get {name}.zip again."
                 )
-            shutil.move(labels.parent, folder)
+            shutil.move(labels[0].parent, folder)
 
 
 def read_labels(path: Path) -> list[tuple[str, int]]:
     """Read a labels file, also one that a spreadsheet has saved again: file names and labels, in its order.
 
     Raises:
-        NotebookError: it holds something else.
+        NotebookError: it is missing, or holds something else.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from None
+    delimiter = ";" if ";" in "".join(lines[:1]) else ","
     pairs = []
-    for number, row in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), 1):
+    for number, row in enumerate(csv.reader(lines, delimiter=delimiter), 1):
         if number == 1 or not any(row):  # the header; a blank line
             continue
         try:
             name, label = row[0], int(row[1])
         except (IndexError, ValueError):
-            raise NotebookError(
-                f"{path}, line {number}: expected a file name and a label, found {delimiter.join(row)!r}: restore the "
-                "file, or unpack the zip file again."
-            ) from None
+            name, label = "", -1
+        if not name or label not in range(NUM_CLASSES):
+            raise NotebookError(f"{path}, line {number}: expected a file name and 0 or 1, not {delimiter.join(row)!r}")
         pairs.append((name, label))
+    if not pairs:
+        raise NotebookError(f"{path} holds no labels")
     return pairs
+
+
+def unreadable(path: Path, error: Exception) -> NotebookError:
+    """Return the error for a file that is missing or damaged."""
+    what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+    return NotebookError(f"{path} {what}")
 
 
 class TaskDataset(VisionDataset):
@@ -151,6 +172,9 @@ class TaskDataset(VisionDataset):
         files: the image files' names.
         targets: int64 [N], the labels, 0 or 1 (in ``train/`` some are wrong).
         images: float32 [N, 1, H, W], values 0 to 1.
+
+    Raises:
+        NotebookError: the labels file or, when it is first used, an image is missing or damaged.
     """
 
     def __init__(
@@ -169,8 +193,13 @@ class TaskDataset(VisionDataset):
         folder = Path(self.root) / IMAGES_DIR
         pixels = []
         for name in self.files:
-            with Image.open(folder / name) as image:
-                pixels.append(np.asarray(image.convert("L")))
+            try:
+                with Image.open(folder / name) as image:
+                    pixels.append(np.asarray(image.convert("L")))
+            except (OSError, SyntaxError, ValueError) as error:
+                raise unreadable(folder / name, error) from None
+            if pixels[-1].shape != pixels[0].shape:
+                raise NotebookError(f"{folder / name} has another size than {self.files[0]}")
         return torch.from_numpy(np.stack(pixels)).unsqueeze(1).to(torch.float32).div_(255)
 
     def __len__(self) -> int:
@@ -207,16 +236,15 @@ def load_data(root: str | Path = ".") -> tuple[Batches, Batches]:
     """
     loaders = []
     for name, sha256 in DATA_SHA256.items():
-        folder = find_split(name, root)
-        if folder is None:
+        folder = find_data(name, root)
+        if folder is None or folder.suffix == ".zip":
             raise NotebookError(f"There is no {name}/: run download_data() and unpack_data() first.")
-        dataset = TaskDataset(folder)
         try:
+            dataset = TaskDataset(folder)
             found = split_sha256(dataset)
-        except (OSError, ValueError) as error:
+        except NotebookError as error:
             raise NotebookError(
-                f"{folder.resolve()} lacks images, or they are damaged ({error}): delete it, and unpack {name}.zip "
-                "again."
+                f"{folder.resolve()} was changed or is not whole: {error}. Delete it, and unpack {name}.zip again."
             ) from None
         if sha256 and found != sha256 and not FINAL_EVALUATION_MODE:  # the grader looks after its own data
             raise NotebookError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ from grader.options import (
     chosen_device,
     fail,
 )
+from grader.pages.advice import ADVICE
+from grader.pages.notebook_output import notebook_output
 from grader.safe_io import plain_text, write_whole
 from grader.sandbox import Backend, bwrap_problem
 from grader.submission import read_submission
@@ -65,7 +68,7 @@ def folder_of_data(notebook: Path, data: Path | None) -> Path:
 
 def print_what_it_printed(record: Record, artifacts: Artifacts) -> None:
     """Print what the notebook printed: the solution cell, then the function while it was called; bounded."""
-    output = pages.notebook_output(artifacts.executed) if artifacts.executed else None
+    output = notebook_output(artifacts.executed) if artifacts.executed else None
     if output is None:
         return
     text = "".join(getattr(shown, "text", "") for shown in (*output.solution, *output.calls))
@@ -80,9 +83,11 @@ def print_what_it_printed(record: Record, artifacts: Artifacts) -> None:
 def print_what_to_do(record: Record, artifacts: Artifacts, settings: Settings) -> None:
     """Print the advice for a verdict, or what stands out in the training."""
     if record.verdict is not Verdict.OK:
-        advice = [pages.ADVICE[record.verdict]]
+        advice = [ADVICE[record.verdict]]
     else:
-        advice = pages.symptoms_of(artifacts.history, settings.data)
+        from grader.pages.gathering import symptoms_of  # it needs torch, which the training has loaded by now
+
+        advice = symptoms_of(artifacts.history, settings.data)
     console = Console(soft_wrap=True)
     if advice:
         console.print("\nwhat to try next:")
@@ -123,6 +128,7 @@ def check_command(
     except InfrastructureError as error:
         raise typer.BadParameter(error.message) from None
     record, artifacts = grade_unless_stopped(raw, settings)
+    record = replace(record, file=notebook.name)
     show(record, None, notices=False)
     print_what_it_printed(record, artifacts)
     print_what_to_do(record, artifacts, settings)

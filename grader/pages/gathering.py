@@ -47,6 +47,7 @@ from grader.grading import (
     unpack_losses,
     unpack_selections,
 )
+from grader.pages.advice import ADVICE, ADVICE_ON_OURS
 from grader.pages.comparing import PUBLIC_TEST, on_public_board, reached_by_references
 from grader.pages.notebook_output import NotebookOutput, notebook_output
 from grader.pages.report import EpochLosses, Gap, Histogram, ImageRow, Kept, Reached, Report, TrainingImage, Truth
@@ -60,22 +61,6 @@ LOSS_BINS = 24
 LOSS_QUANTILE = 0.98  # the histograms end there; what lies above is counted in the last bin
 Selections = list[tuple[Integers, Integers]]
 
-ADVICE = {
-    Verdict.OK: "Every batch was answered, so this submission counts.",
-    Verdict.PRESENTATION_ERROR: "Change what the message names. Return two lists of indices into the batch, in a "
-    "notebook that has its one solution cell, and run grader check before you submit again.",
-    Verdict.RUNTIME_ERROR: "Restart the kernel, choose Run All, and mend what the message names. Everything that your "
-    "function needs, imports included, belongs into the solution cell, as all other cells are ignored.",
-    Verdict.TIME_LIMIT: "The limit covers the whole grading, the training included. Do costly work once, at the top of "
-    "the solution cell, not in every call, and prefer tensor operations to Python loops.",
-    Verdict.MEMORY_LIMIT: "Keep fewer and smaller copies: of each batch what you need later, not all of it, and train "
-    "models of your own in small batches.",
-    Verdict.OUTPUT_LIMIT: "Write fewer or smaller files, and delete those that are no longer needed. Nothing that you "
-    "write is kept.",
-    Verdict.INFRASTRUCTURE_ERROR: "This was not your fault, and it is not counted. The submission will be graded "
-    "again, with nothing for you to do.",
-}
-ADVICE_ON_OURS = "Mend what the message names, and grade the submission again. Until then it is not counted."
 OURS = "The grader had a problem of its own."
 FINAL_WITHHELD = "The score on the final test set is published with the final ranking."
 REDRAW_WITHHELD = "It is not shown, since this run was trained on a draw of the data that is not public."
