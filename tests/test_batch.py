@@ -36,7 +36,7 @@ def test_a_night_of_grading(contest, light):
     contest.submit("ann/first", ALL_SAMPLES)
     changed = contest.submit("bob", ALL_SAMPLES)
     notebook = json.loads(changed.read_text())
-    locked = next(cell for cell in notebook["cells"] if "LOCKED CELL [metric]" in "".join(cell["source"]))
+    locked = next(cell for cell in notebook["cells"] if "LOCKED CELL [model]" in "".join(cell["source"]))
     locked["source"] = [*locked["source"], "\n# mine"]
     changed.write_text(json.dumps(notebook))
     (contest.submissions / "dave.ipynb").write_text("no notebook")
