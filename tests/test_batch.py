@@ -48,7 +48,7 @@ def test_a_night_of_grading(contest, light):
     assert twin.record.bac == trained.record.bac
     assert (trained.record.notices, twin.record.notices) == (
         (),
-        ("the locked cell [metric] was changed; the change is ignored",),
+        ("the locked cell [model] was changed; the change is ignored",),
     )
     assert (contest.runs / twin.run / "submission.ipynb").read_bytes() == changed.read_bytes()
     assert read_record(contest.runs / twin.run) == twin.record
