@@ -18,8 +18,13 @@ import grader.grading.settings
 import grader.grading.training
 import grader.pages.checking
 from competition.notebook import graft, notebook_text
+from competition.task.cells import SOLUTION_MARKER
 from grader.cli import app
+from grader.grading import Artifacts
+from grader.pages.checking import SHOWN_LINES, print_what_it_printed
+from grader.verdicts import Verdict
 from tests.conftest import ALL_SAMPLES
+from tests.contest import make_record
 from tests.test_grading import FUNCTION, RANDOM
 
 
@@ -50,6 +55,39 @@ def test_check_says_what_the_grader_will_say(grade, light, data, tmp_path, monke
     assert result.exit_code == 0, result.output
     assert result.output.count("without isolation") == 1
     assert "sandbox none" in result.output
+
+
+def test_check_can_be_quick_and_write_a_page(grade, light, tmp_path):
+    """--quick trains one epoch and gives no points; --html writes the report of a whole training; not both at once."""
+    quick = grade(ALL_SAMPLES, "--quick", command="check")
+    assert (quick.status, quick.record["epochs"]) == (0, 1)
+    assert "none: 1 of 6 epochs" in quick.printed
+    page = tmp_path / "mine.html"
+    whole = grade(ALL_SAMPLES, "--html", str(page), command="check")
+    assert (whole.status, whole.record["epochs"]) == (0, 6)
+    assert "Every sample was selected for both models" in whole.printed
+    assert "submission.ipynb" in page.read_text()
+    assert grade(ALL_SAMPLES, "--quick", "--html", str(page), command="check").status == 2
+
+
+def test_check_without_data_is_a_usage_error(grade, tmp_path):
+    """Where there is no data, or only a part of it, `check` says what to put where, and exits with 2."""
+    missing = grade(ALL_SAMPLES, command="check", folder=tmp_path / "nowhere")
+    assert missing.status == 2
+    assert "--data takes the folder that holds train/ and" in " ".join(missing.printed.replace("│", " ").split())
+
+
+def test_what_a_notebook_printed_is_shown_within_bounds(grade, capsys):
+    """Of endless output the first lines are shown, as plain text; the error of the message is not repeated."""
+    text = "\x1b[31mred\n" + "line\n" * 100
+    error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": ["solution cell, line 3: E"]}
+    cell = {"source": SOLUTION_MARKER, "outputs": [{"output_type": "stream", "text": text}, error]}
+    record = make_record(verdict=Verdict.RUNTIME_ERROR, message="solution cell, line 3: E")
+    print_what_it_printed(record, Artifacts(executed=json.dumps({"cells": [cell]}).encode()))
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[1:4] == ["what your notebook printed, the first 40 lines of 101:", "  red", "  line"]
+    assert len(shown.splitlines()) == 2 + SHOWN_LINES
+    assert "line 3" not in shown
 
 
 @pytest.mark.slow

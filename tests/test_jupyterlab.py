@@ -173,6 +173,12 @@ def test_run_all_then_the_last_cell_again_gives_the_same_numbers(lab, server):
     assert re.match(r" +1: 0\.\d{4}, \d+ points", one)
     assert two.replace("2:", "1:") == one
     assert not [output for output in lab.last_outputs() if output.get("name") == "stderr"]
+    lab.write(solution, f"{SOLUTION_MARKER}\nimport torch\nQUICK = True\n{BALANCED}")
+    lab.run(solution)
+    lab.run(-1)
+    assert "notice: QUICK is on: one epoch of six" in lab.said()
+    assert "no points: QUICK never counts" in lab.score()
+    assert "epoch 1/1" in lab.said()
     saved = lab.save()
     submission = read_submission((server[0] / saved).read_bytes())
     assert submission.notices == ()

@@ -250,6 +250,8 @@ def test_names_that_nothing_defines_are_found_with_their_line():
     assert read_submission(notebook_with(solution)).notices == (
         "solution cell, line 9: nothing that counts defines 'lenght'",
     )
+    misspelt = solution.replace("lenght", "trian_loader")
+    assert read_submission(notebook_with(misspelt)).notices[0].endswith("'trian_loader'; is 'train_loader' meant?")
     star = solution.replace("import torch as t", "import torch as t\nfrom numpy import *")
     assert read_submission(notebook_with(star)).notices == ()
 

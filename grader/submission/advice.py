@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from difflib import get_close_matches
 
-from competition.names import is_magic, parse, parse_quietly, undefined_names, without_magics
+from competition.names import is_magic, locked_names, parse, parse_quietly, undefined_names, without_magics
 from competition.notebook import starter_solution
 from competition.task.cells import FUNCTION_NAME, locked_name
 from grader.safe_io import plain_name
@@ -17,6 +18,8 @@ EXAMINED_CHARACTERS = 1 << 18  # of the cells that are ignored: a hint is not wo
 NAMED_AT_MOST = 20
 CELLS_AT_MOST = 3
 LONGEST_NAME = 80
+COMPARED_AT_MOST = 200
+ALIKE = 0.85  # from where on one name may be another, misspelt
 _INSTALL = re.compile(r"[ \t]*[%!][ \t]*(?:pip3?|conda|mamba|uv|apt|apt-get)\b")
 
 
@@ -150,6 +153,9 @@ def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
         ignored = parse(cell.source)
         for name in top_level_names(ignored) if ignored else ():
             elsewhere.setdefault(name, cell.number)
+    known = sorted(
+        name for name in bound_names(tree) | locked_names() | set(dir(builtins)) if len(name) <= LONGEST_NAME
+    )
     sentences = []
     for found in missing[:NAMED_AT_MOST]:
         where = f"solution cell, line {found.line}: "
@@ -159,7 +165,9 @@ def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
                 "into the solution cell"
             )
         else:
-            sentences.append(f"{where}nothing that counts defines '{found.name}'")
+            close = get_close_matches(found.name, known, 1, ALIKE)
+            meant = f"; is '{close[0]}' meant?" if close else ""
+            sentences.append(f"{where}nothing that counts defines '{found.name}'{meant}")
     return [*sentences, *(["there are more such names"] if len(missing) > NAMED_AT_MOST else [])]
 
 
