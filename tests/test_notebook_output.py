@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from competition.notebook import SOLUTION_MARKER
-from grader.pages.notebook_output import MAX_IMAGES, MAX_SIDE, MAX_TEXT, Note, Picture, Text, notebook_output
+from grader.pages.decoding import MAX_SIDE, RESULT, decode_all, read_results
+from grader.pages.notebook_output import MAX_IMAGES, MAX_TEXT, Note, Picture, Text, notebook_output
 from grader.safe_io import plain_message, plain_text
 from tests.browser import chromium, visitor
 
@@ -132,6 +133,40 @@ def test_a_bad_image_becomes_a_note(image, words):
     [note] = shown_by(display(image_png=image))
     assert isinstance(note, Note)
     assert words in note.text
+
+
+def endless_jpeg(scans):
+    """Make a progressive JPEG of some kilobytes whose last, all but empty, scan stands in it again and again."""
+    stream = BytesIO()
+    Image.new("L", (2040, 2040), 128).save(stream, "JPEG", progressive=True)
+    raw = stream.getvalue()
+    last = raw[raw.rindex(b"\xff\xda") : -2]
+    return raw[:-2] + last * scans + raw[-2:]
+
+
+@pytest.mark.slow
+def test_images_that_take_too_long_are_left_out():
+    """Images with endless scans, which would take minutes, end in a sentence; those before them are kept."""
+    good = display(image_png=encoded(Image.new("L", (4, 4))))
+    bad = display(image_jpeg=base64.b64encode(endless_jpeg(30_000)).decode())
+    items = shown_by(good, *[bad] * 12)
+    assert isinstance(items[0], Picture)
+    assert {item.text for item in items[1:-1]} == {
+        "An image was left out, as decoding it takes too much time or memory."
+    }
+
+
+def test_what_was_decoded_before_the_end_is_kept():
+    """Of results that break off anywhere, the whole ones are read; nothing to decode starts nothing."""
+    png = BytesIO()
+    Image.new("L", (4, 4)).save(png, "PNG")
+    whole = decode_all([png.getvalue(), b"no image"])
+    assert [(each.kind, each.width) for each in whole] == [(0, 4), (2, 0)]
+    output = b"".join(RESULT.pack(each.kind, each.width, each.height, len(each.png)) + each.png for each in whole * 2)
+    for end in range(len(output)):
+        assert list(read_results(output[:end])) == (whole * 2)[: len(list(read_results(output[:end])))]
+    assert len(list(read_results(output))) == 4
+    assert decode_all([]) == []
 
 
 def test_output_is_bounded_with_a_notice():

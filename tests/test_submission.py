@@ -7,7 +7,7 @@ import re
 import pytest
 
 from competition.notebook import SOLUTION_MARKER, build_notebook, graft, has_marker, notebook_text
-from grader.submission import MAX_NOTEBOOK_BYTES, read_file, read_submission
+from grader.submission import MAX_NOTEBOOK_BYTES, read_cells, read_file, read_submission
 from grader.submission.advice import EXAMINED_CHARACTERS, NAMED_AT_MOST
 from grader.verdicts import ParticipantFault, Verdict
 
@@ -309,3 +309,13 @@ def test_hints_about_ignored_cells_have_bounds():
     assert notice.endswith("nothing that counts defines 'found'")
     deep = f"{SOLUTION}\nx = y" + ".a" * 900  # too deep to look for names in, but Python can run it
     assert read_submission(notebook_with(deep)).notices == ()
+
+
+@pytest.mark.parametrize("filler", ["[],", "{},", '"",', "0,"], ids=["lists", "objects", "texts", "numbers"])
+def test_a_flood_of_small_values_is_refused_before_it_is_parsed(filler):
+    """Millions of values in a file of allowed size take a gigabyte once parsed; the same marks in a text do not."""
+    flood = f'{{"nbformat": 4, "cells": [], "x": [{filler * 1_000_001}0]}}'.encode()
+    with pytest.raises(ParticipantFault, match="more than 1,000,000 values; clear the outputs"):
+        read_cells(flood)
+    text = json.dumps({"nbformat": 4, "cells": [], "x": filler * 1_000_001}).encode()
+    assert read_cells(text) == []

@@ -7,12 +7,10 @@ verdict is the first of: a limit that was hit, a fault that the notebook reporte
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -26,7 +24,7 @@ from grader.grading.data_folder import DataFolder
 from grader.grading.gateway import ChannelEnded, Gateway
 from grader.grading.settings import Settings
 from grader.grading.trainer import Splits, warm_up
-from grader.safe_io import plain_message
+from grader.safe_io import parse_json, plain_message
 from grader.sandbox import INPUT_NOTEBOOK, Job, Running, Watchdog, gateway_folder, quota_used_up, run_notebook
 from grader.submission import Submission
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost, Verdict
@@ -58,12 +56,12 @@ class Training:
 def error_in_notebook(executed: bytes | None) -> str | None:
     """Find the first error in an executed notebook's outputs: hostile JSON in, one text out, or None."""
     try:
-        notebook: Any = json.loads(executed or b"null")
+        notebook = parse_json(executed or b"null")
         for cell in notebook["cells"]:
             for output in cell.get("outputs", []):
                 if output.get("output_type") == "error":
                     return "\n".join(map(str, output["traceback"]))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         pass
     return None
 

@@ -13,6 +13,7 @@ Its modules:
     advice            what to do about each verdict
     notebook_output   a hostile executed notebook as plain text and images of our own encoding
     checking          the command check
+    decoding          hostile images, decoded by a process with bounds
     cli               the commands leaderboard, report
 """
 

@@ -8,26 +8,21 @@ LaTeX) is left out. What is cut or left out is said in a note.
 from __future__ import annotations
 
 import base64
-import json
-import warnings
-from collections.abc import Iterable, Iterator
+import binascii
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from itertools import islice
 from typing import Any
-
-from PIL import Image
 
 from competition.notebook import SERVE_MAGIC
 from competition.task.cells import has_marker
-from grader.safe_io import plain_text
+from grader.pages.decoding import DECODED, TOO_LARGE, TOO_SLOW, decode_all
+from grader.safe_io import parse_json, plain_text
 
 MAX_TEXT = 64 * 1024  # characters, of all of a cell's output
 MAX_IMAGES = 12
 MAX_IMAGE_BYTES = 4 << 20  # of one image as it comes, and of all as they go
-MAX_PIXELS = 1 << 22  # before decoding
-MAX_SIDE = 1200  # pixels; larger images are shrunk
 IMAGE_TYPES = ("image/png", "image/jpeg")
-IMAGE_FORMATS = ("PNG", "JPEG")
 
 
 @dataclass(frozen=True)
@@ -100,23 +95,32 @@ def pieces(output: Any) -> Iterator[str | EncodedImage | Note]:
                 yield Note("An output that is neither text nor a PNG or JPEG image was left out.")
 
 
-def encode_again(image: EncodedImage) -> Picture | Note:
-    """Decode a hostile image within bounds and encode its pixels, and nothing else of it, as PNG."""
+def raw_bytes(image: EncodedImage) -> bytes:
+    """Return an image's bytes, none where they are too many or no base64."""
     if len(image.base64) > MAX_IMAGE_BYTES * 4 / 3:
-        return Note(f"An image of more than {MAX_IMAGE_BYTES >> 20} MiB was left out.")
+        return b""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(base64.b64decode(image.base64)), formats=IMAGE_FORMATS) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    return Note(f"An image of {opened.width:,} by {opened.height:,} pixels was left out: too large.")
-                pixels = opened.convert("RGBA")
-    except Exception:  # a decoder may raise anything over hostile bytes, and each time it means the same
-        return Note("An image that cannot be read was left out.")
-    pixels.thumbnail((MAX_SIDE, MAX_SIDE))
-    stream = BytesIO()
-    Image.frombytes("RGBA", pixels.size, pixels.tobytes()).save(stream, "PNG")  # no metadata, no colour profile
-    return Picture(stream.getvalue(), pixels.width, pixels.height)
+        return base64.b64decode(image.base64)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def encode_again(images: Sequence[EncodedImage]) -> list[Picture | Note]:
+    """Decode hostile images within bounds, and encode their pixels, and nothing else of them, as PNG."""
+    pictures: list[Picture | Note] = []
+    for image, result in zip(images, decode_all([raw_bytes(image) for image in images]), strict=True):
+        if result.kind == DECODED:
+            pictures.append(Picture(result.png, result.width, result.height))
+        elif len(image.base64) > MAX_IMAGE_BYTES * 4 / 3:
+            pictures.append(Note(f"An image of more than {MAX_IMAGE_BYTES >> 20} MiB was left out."))
+        elif result.kind == TOO_LARGE:
+            size = f"{result.width:,} by {result.height:,} pixels"
+            pictures.append(Note(f"An image of {size} was left out: too large."))
+        elif result.kind == TOO_SLOW:
+            pictures.append(Note("An image was left out, as decoding it takes too much time or memory."))
+        else:
+            pictures.append(Note("An image that cannot be read was left out."))
+    return pictures
 
 
 def merged(items: Iterable[str | EncodedImage | Note]) -> Iterator[str | EncodedImage | Note]:
@@ -138,6 +142,9 @@ def bounded(items: Iterable[str | EncodedImage | Note]) -> Iterator[Shown]:
     """Make text plain and images ours, up to the bounds of this module, and say what lies beyond them."""
     room, bytes_left, images = MAX_TEXT, MAX_IMAGE_BYTES, 0
     cut, skipped = 0, 0
+    items = list(items)
+    encoded = (item for item in items if isinstance(item, EncodedImage))
+    pictures = iter(encode_again(list(islice(encoded, MAX_IMAGES))))
     for item in items:
         match item:
             case str():
@@ -148,7 +155,7 @@ def bounded(items: Iterable[str | EncodedImage | Note]) -> Iterator[Shown]:
                 room = max(room - len(text), 0)
             case EncodedImage():
                 images += 1
-                picture = encode_again(item) if images <= MAX_IMAGES and bytes_left else None
+                picture = next(pictures, None) if images <= MAX_IMAGES and bytes_left else None
                 if isinstance(picture, Picture) and len(picture.png) > bytes_left:
                     picture, bytes_left = None, 0
                 if picture is None:
@@ -182,8 +189,8 @@ def notebook_output(executed: bytes) -> NotebookOutput | None:
         executed: the file that the sandbox left behind, not to be trusted.
     """
     try:
-        notebook = json.loads(executed.decode(errors="replace"))
-    except (ValueError, RecursionError):
+        notebook = parse_json(executed)
+    except ValueError:
         return None
     match notebook:
         case {"cells": [*listed]}:

@@ -3,17 +3,21 @@
 Its modules:
 
     untrusted_file   reads a file that somebody hostile may have put there
+    untrusted_json   parses JSON within bounds
     foreign_text     makes somebody else's text harmless
     whole_file       writes a file whole or not at all
 """
 
 from grader.safe_io.foreign_text import plain_message, plain_name, plain_text
 from grader.safe_io.untrusted_file import NotAFile, TooLarge, read_untrusted_file
+from grader.safe_io.untrusted_json import TooManyValues, parse_json
 from grader.safe_io.whole_file import write_whole
 
 __all__ = [
     "NotAFile",
     "TooLarge",
+    "TooManyValues",
+    "parse_json",
     "plain_message",
     "plain_name",
     "plain_text",

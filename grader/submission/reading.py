@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
+from grader.safe_io import NotAFile, TooLarge, TooManyValues, parse_json, read_untrusted_file
 from grader.verdicts import ParticipantFault, Verdict
 
 MAX_NOTEBOOK_BYTES = 16 << 20
@@ -53,8 +52,12 @@ def read_cells(raw: bytes) -> list[Cell]:
         ParticipantFault: it is not a Jupyter notebook of format 4.
     """
     try:
-        notebook = json.loads(raw.decode("utf-8-sig"))
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        notebook = parse_json(raw)
+    except TooManyValues as error:
+        raise fault(
+            f"the notebook holds {error}; clear the outputs (Edit, Clear Outputs of All Cells) and save it again"
+        ) from None
+    except ValueError as error:
         raise fault(f"this is not a Jupyter notebook: not JSON ({error}); submit the .ipynb file itself") from None
     if isinstance(notebook, dict) and "worksheets" in notebook:
         raise fault("this notebook has the old format 3; open it in Jupyter and save it again")
