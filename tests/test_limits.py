@@ -13,6 +13,7 @@ import pytest
 from grader.sandbox import Limits, bubblewrap, cgroup, default_limits
 from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
 from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
+from grader.sandbox.watchdog import threads_of
 from grader.verdicts import InfrastructureError, Verdict
 from tests.confined import run_confined
 
@@ -369,3 +370,16 @@ def test_a_watchdog_ends_with_its_context(tmp_path):
     while any(thread.name == "watchdog" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_name_does_not_hide_threads():
+    """Threads are counted from the kernel's list of them: a process named like a line of its status fools nobody."""
+    code = "import ctypes, threading\nctypes.CDLL(None).prctl(15, b'Threads:\\t1')\n"
+    code += "for _ in range(5): threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    code += "print('up', flush=True)\nthreading.Event().wait()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "up\n"
+            assert threads_of(psutil.Process(process.pid)) == 6
+        finally:
+            process.kill()

@@ -14,8 +14,8 @@ import textwrap
 import pytest
 
 from grader.sandbox import Backend
-from grader.sandbox.bubblewrap import hide_kit
 from grader.sandbox.plain import InFolder
+from grader.sandbox.python_files import hide_kit
 from grader.sandbox.running import CAPTURED_BYTES
 from tests.confined import run_confined
 from tests.conftest import ALL_SAMPLES, REPOSITORY
@@ -132,6 +132,24 @@ others = [p for p in os.listdir("/proc") if p.isdigit()]
 lines = [open(f"/proc/{p}/cmdline").read() for p in others]
 if len(others) > 8 or any("py" + "test" in line or "pub" + "lic" in line for line in lines):
     raise RuntimeError(f"REACHED {lines}")
+""",
+    "take what a user has few of": """
+import ctypes, resource
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.inotify_init1(0) >= 0 or libc.inotify_init() >= 0:
+    raise RuntimeError("REACHED an inotify instance")
+limits = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, 11, 12)]  # signals, message queues
+if limits[0] > 4096 or limits[1] > 1024 or limits[2] > 0:
+    raise RuntimeError(f"REACHED limits of {limits}")
+""",
+    "read where the environment lies, or what else is installed": """
+import glob, pathlib
+programs = pathlib.Path(sys.executable).parent
+if programs.is_relative_to("/environment") and [p for p in programs.iterdir() if not p.name.startswith("python")]:
+    raise RuntimeError(f"REACHED {list(programs.iterdir())}")
+for packages in ("/usr/lib/python3/dist-packages", *glob.glob(sys.base_prefix + "/lib/python3*/site-packages")):
+    if not packages.startswith("/environment") and pathlib.Path(packages).is_dir() and os.listdir(packages):
+        raise RuntimeError(f"REACHED {os.listdir(packages)}")
 """,
     "make a user namespace": """
 import ctypes

@@ -32,7 +32,7 @@ def test_exactly_the_named_calls_are_refused(machine):
     """Of a thousand call numbers those on the list are refused, those of other architectures all."""
     program, here = program_for(machine), AUDIT_ARCHITECTURE[machine]
     refused = {number for number in range(1000) if verdict(program, number, here, argument=1) != ALLOW}
-    assert refused == {numbers[machine] for numbers in REFUSED.values()}
+    assert refused == {numbers[machine] for numbers in REFUSED.values() if machine in numbers}
     assert verdict(program, 1, 0x40000003) == REFUSE
     assert verdict(program, 0x40000001, here) == REFUSE
 

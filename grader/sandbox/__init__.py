@@ -10,6 +10,7 @@ All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving i
 
     job            what a sandbox is asked to do
     running        a notebook that is being executed
+    python_files   this Python as the sandbox shows it
     reaper         runs a command of which nothing lives on, even when the grader is killed
     system_calls   the system calls that are refused
     cgroup         control groups: the kernel's limit on memory, tasks and CPU share

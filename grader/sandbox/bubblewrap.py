@@ -22,11 +22,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
@@ -35,6 +33,7 @@ from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.sandbox.cgroup import ControlGroup, make_group
 from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
 from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_files
+from grader.sandbox.python_files import programs_folder, python_options
 from grader.sandbox.reaper import start_reaped
 from grader.sandbox.running import Running
 from grader.sandbox.system_calls import filter_program
@@ -44,9 +43,9 @@ START_SECONDS = 60.0  # a machine may be very busy
 MINIMUM_BWRAP = (0, 8)
 TASK = "/tmp/task"
 HOME = "/tmp/home"
-ENVIRONMENT = "/environment"
-PYTHON = "/python"
 SHARED_MEMORY = "/dev/shm"
+OPEN_FILES = 4096  # of each process
+PENDING_SIGNALS = 1024
 SMALLEST_ROOM = 64 * 1024  # bytes; with less left, a file system counts as full
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt/nvidia")
@@ -65,7 +64,6 @@ KERNEL_SETTINGS = ("/proc/sys", "/proc/fs", "/proc/pressure", "/proc/sysrq-trigg
 # What root may read without any capability: the user's key rings, and the state of the whole machine's memory.
 HIDDEN_NAMES = "keys key-users kpagecount kpageflags kpagecgroup slabinfo timer_list vmallocinfo"
 HIDDEN = tuple(f"/proc/{name}" for name in HIDDEN_NAMES.split())
-KIT = "label-noise-competition"
 
 
 def bwrap_problem() -> str | None:
@@ -102,56 +100,6 @@ def namespace_options() -> list[str]:
     ]
 
 
-def environment_folder() -> str:
-    """Return where the sandbox shows this Python's environment."""
-    return sys.prefix if Path(sys.prefix).is_relative_to("/usr") else ENVIRONMENT
-
-
-def python_options(job: Job) -> list[str]:
-    """Return the options that show this Python: under neutral names, so that no traceback tells a path of ours.
-
-    What lies below ``/usr`` is shown where it is. A virtual environment finds its standard library by a line in its
-    ``pyvenv.cfg``, so it gets another one; its links to the interpreter go through a link at the old place.
-    """
-    options = []
-    if environment_folder() == ENVIRONMENT:
-        options += ["--ro-bind", sys.prefix, ENVIRONMENT]
-    base = os.path.realpath(sys.base_prefix)
-    if Path(base).is_relative_to("/usr") or Path(base).is_relative_to(os.path.realpath(sys.prefix)):
-        return options
-    options += ["--ro-bind", base, PYTHON]
-    for place in sorted({sys.base_prefix, base}):
-        options += ["--symlink", PYTHON, place]
-    settings = Path(sys.prefix) / "pyvenv.cfg"
-    if settings.is_file():
-        neutral = job.gateway / settings.name
-        text = settings.read_text().replace(sys.prefix, environment_folder())
-        neutral.write_text(text.replace(base, PYTHON).replace(sys.base_prefix, PYTHON))
-        options += ["--ro-bind", str(neutral), f"{environment_folder()}/{settings.name}"]
-    return options
-
-
-def hide_kit(packages: Path) -> list[str]:
-    """Return the options that hide what installing this kit put into the environment, as seen in the sandbox.
-
-    The pool with its clean labels is among it, and of an editable installation the path of the clone.
-
-    Args:
-        packages: the ``site-packages`` of the environment below ``sys.prefix``.
-    """
-    hidden = set()
-    for kit in distributions(name=KIT, path=[str(packages)]):
-        for file in kit.files or ():
-            top = packages / file.parts[0]
-            whole = top.is_dir() and file.parts[0] not in ("..", "__pycache__")
-            hidden.add(top if whole else Path(os.path.normpath(packages / file)))
-    options = []
-    for path in sorted(path for path in hidden if path.exists() and path.is_relative_to(sys.prefix)):
-        seen = f"{environment_folder()}/{path.relative_to(sys.prefix)}"
-        options += ["--tmpfs", seen, "--remount-ro", seen] if path.is_dir() else ["--ro-bind", "/dev/null", seen]
-    return options
-
-
 def file_options(job: Job) -> list[str]:
     """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
     options = ["--proc", "/proc"]
@@ -173,27 +121,35 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
-    options += [*python_options(job), *hide_kit(Path(sysconfig.get_path("purelib")))]
+    options += python_options(job)
     for name, folder in job.inputs().items():
         options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
     return [*options, "--remount-ro", "/", "--chdir", TASK]
 
 
 def process_limits(limits: Limits) -> list[tuple[int, int]]:
-    """Return the limits that each process inherits: no core dump, and a number of tasks for this user.
+    """Return the limits that each process inherits, never above our own.
 
-    The latter is a second fence against fork bombs. It binds everybody but root, and on old kernels it counts what the
-    user runs besides, so that is added. Where ours is lower already it stays, as it can only be lowered.
+    No core dump; open files, and signals and messages that wait, which the kernel counts for a user as a whole; and a
+    number of tasks for this user: a second fence against fork bombs, which binds everybody but root. On old kernels it
+    counts what the user runs besides, so that is added.
     """
     user = os.getuid()
     running = 0
     for process in psutil.process_iter(["uids", "num_threads"]):
         uids, threads = process.info["uids"], process.info["num_threads"]
         running += threads or 0 if uids and uids.real == user else 0
-    tasks, ours = running + limits.processes * TASKS_PER_PROCESS, resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_SIGPENDING: PENDING_SIGNALS,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_NPROC: running + limits.processes * TASKS_PER_PROCESS,
+    }
+    ours = {kind: resource.getrlimit(kind)[1] for kind in wanted}
     return [
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, tasks if ours == resource.RLIM_INFINITY else min(tasks, ours)),
+        (kind, value if ours[kind] == resource.RLIM_INFINITY else min(value, ours[kind]))
+        for kind, value in wanted.items()
     ]
 
 
@@ -316,7 +272,7 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
         SandboxLost: the sandbox does not come to stand.
     """
     options = [*namespace_options(), *file_options(job)]
-    programs = f"{environment_folder()}/{Path(sys.executable).parent.relative_to(sys.prefix)}"
+    programs = programs_folder()
     for name, value in notebook_environment(HOME, job.device, programs).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()

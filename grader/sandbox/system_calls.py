@@ -1,7 +1,8 @@
 """The system calls that a notebook in bubblewrap may not make, as a filter program for the kernel.
 
 Namespaces do not cover everything. The kernel's key rings are those of the user who runs the grader: a notebook could
-read the organizer's keys, and leave notes there for the next submission. The others have no use in a notebook and a
+read the organizer's keys, and leave notes there for the next submission. Watches on files are counted for that user as
+a whole: a notebook could take them all. The others have no use in a notebook and a
 history of holes. A refused call fails as on a kernel that does not have it. It is no list of all that is harmless: the
 process boundary is what counts. Sockets may be of the families that the network namespace isolates; a virtual machine's
 line to its host (AF_VSOCK) is none of them.
@@ -23,6 +24,9 @@ REFUSED = {
     "perf_event_open": {"x86_64": 298, "aarch64": 241},
     "bpf": {"x86_64": 321, "aarch64": 280},
     "userfaultfd": {"x86_64": 323, "aarch64": 282},
+    "inotify_init": {"x86_64": 253},
+    "inotify_init1": {"x86_64": 294, "aarch64": 26},
+    "fanotify_init": {"x86_64": 300, "aarch64": 262},
     "io_uring_setup": {"x86_64": 425, "aarch64": 425},
     "io_uring_enter": {"x86_64": 426, "aarch64": 426},
     "io_uring_register": {"x86_64": 427, "aarch64": 427},
@@ -48,7 +52,10 @@ def filter_program(machine: str = platform.machine()) -> bytes | None:
     """
     if machine not in AUDIT_ARCHITECTURE:
         return None
-    tests = [(JUMP_IF_AT_LEAST, X32_CALLS), *((JUMP_IF_EQUAL, numbers[machine]) for numbers in REFUSED.values())]
+    tests = [
+        (JUMP_IF_AT_LEAST, X32_CALLS),
+        *((JUMP_IF_EQUAL, numbers[machine]) for numbers in REFUSED.values() if machine in numbers),
+    ]
     count, families = len(tests), len(FAMILIES)
     program = [
         instruction(LOAD_WORD, ARCHITECTURE_OFFSET),
