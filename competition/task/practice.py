@@ -1,10 +1,10 @@
 """A training at home: the same run as at the grader, then what came of it."""
 
 from competition.task.constants import NUM_CLASSES, NUM_EPOCHS
-from competition.task.data import Batches, TaskDataset
+from competition.task.data import TaskDataset
 from competition.task.model import SmallMobileNet
 from competition.task.points import performance
-from competition.task.solution_cell import Solution, cells_run, solution_text
+from competition.task.solution_cell import LOADERS, Solution, cells_run, locked, restore_names, solution_text
 from competition.task.symptoms import symptoms
 from competition.task.epoch import Epoch
 from competition.task.training import train_two_models
@@ -51,13 +51,15 @@ def plot_history(history: list[Epoch]) -> None:
     plt.show()
 
 
-def practise(train_loader: Batches, val_loader: Batches) -> tuple[list[SmallMobileNet], list[Epoch]]:
+def practise() -> tuple[list[SmallMobileNet], list[Epoch]]:
     """Train both models with the solution cell as it was run last, and show what came of it.
 
     Raises:
         SolutionError, PresentationError: in the words of ``grader check``.
     """
+    restore_names()
     main = sys.modules["__main__"]
+    train_loader, val_loader = (locked[name] for name in LOADERS)
     text, notices = solution_text(cells_run())
     try:
         solution = Solution(text)

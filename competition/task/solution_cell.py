@@ -24,6 +24,7 @@ from IPython.core.getipython import get_ipython
 
 SOLUTION_FILE = "<solution cell>"  # what tracebacks call it
 SHOWN_LINES = 3
+LOADERS = ("train_loader", "val_loader")
 HINTS = {  # the first that is found in the error's text
     r"^NameError": "Only the solution cell counts: what it needs of another cell belongs into it.",
     r"^(ModuleNotFound|Import)Error": "The grader has the libraries that the notebook's first cell lists; nothing else "
@@ -53,6 +54,21 @@ def plain_python(text: str) -> str:
     shell = get_ipython()
     assert shell is not None
     return str(shell.transform_cell(text))
+
+
+locked: dict[str, Any] = {}  # what the locked cells above the solution define, as they left it
+
+
+def lock_names() -> None:
+    """Remember what the locked cells define, the loaders as copies: other cells may give a name another meaning."""
+    names = {name for cell in cells_run() if locked_name(cell) not in (None, "final") for name in names_bound(cell)}
+    locked.update({name: value for name, value in globals().items() if name in names})
+    locked.update({name: copy.deepcopy(locked[name]) for name in LOADERS})
+
+
+def restore_names() -> None:
+    """Give the locked names their meaning back, as the locked cells' own functions use them."""
+    globals().update({name: value for name, value in locked.items() if name not in LOADERS})
 
 
 class SolutionError(NotebookError):
@@ -115,12 +131,10 @@ class Solution:
     """
 
     def __init__(self, text: str) -> None:
-        ours = globals()
-        names = {name for cell in cells_run() if locked_name(cell) not in (None, "final") for name in names_bound(cell)}
         self.module = types.ModuleType("__main__")
-        vars(self.module).update({name: ours[name] for name in names & ours.keys()})
-        for name in ("train_loader", "val_loader"):  # the training's own stay as they are, whatever the cell does
-            setattr(self.module, name, copy.deepcopy(ours[name]))
+        vars(self.module).update(locked)
+        for name in LOADERS:  # the training's own stay as they are, whatever the cell does
+            setattr(self.module, name, copy.deepcopy(locked[name]))
         sys.modules["__main__"] = self.module
         linecache.cache[SOLUTION_FILE] = (len(text), None, text.splitlines(keepends=True), SOLUTION_FILE)
         seed_everything(SEED)
