@@ -6,6 +6,7 @@ Its modules:
     plots             plots as SVG
     leaderboard       the leaderboard as a page
     board_table       the same on a terminal
+    publishing        a board goes out: files, terminal, notices
     report            what a report holds
     comparing         what the references reached where the run was graded
     gathering         collects it from a run and its data
@@ -13,6 +14,7 @@ Its modules:
     advice            what to do about each verdict
     notebook_output   a hostile executed notebook as plain text and images of our own encoding
     checking          the command check
+    final             the command final
     cli               the commands leaderboard, report
 """
 
