@@ -16,6 +16,7 @@ from grader.contest_file.option import defaults_of
 from grader.contest_file.reading import CONTEST_FILE, TABLES, ContestError, contest_here, keys_of, read_contest
 from grader.options import Device
 from grader.sandbox import Backend
+from tests.conftest import REPOSITORY
 
 WHOLE = """
 title = "Spring"
@@ -193,6 +194,16 @@ def test_a_hostile_file_reaches_no_terminal(tmp_path):
         with pytest.raises(ContestError) as caught:
             read_contest(tmp_path)
         assert not {"\x1b", "\x07", "\u202e"} & set(str(caught.value))
+
+
+def test_the_page_for_organizers_shows_what_can_be_read(tmp_path):
+    """Each piece of a contest file that the page shows is one."""
+    page = (REPOSITORY / "docs" / "organizers.md").read_text()
+    shown = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / CONTEST_FILE).write_text(text)
+        assert read_contest(tmp_path).final == FinalTable(71077345, 3, "redraw-1", 2)
 
 
 def test_init_writes_a_file_that_says_the_defaults(tmp_path):
