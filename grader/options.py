@@ -76,6 +76,15 @@ TimeOption = Annotated[
         show_default="contest.toml, else 280",
     ),
 ]
+GuardOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="Wall clock of the whole grading.",
+        show_default="contest.toml, else 300 on a GPU, 1800 on a CPU",
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.", show_default="contest.toml, else auto")]
 SandboxOption = Annotated[
     Backend,

@@ -69,6 +69,14 @@ def test_a_contest_is_named_from_elsewhere(contest, scripted, tmp_path_factory, 
     assert len(list(contest.runs.iterdir())) == len(contest.gradings())
 
 
+def test_the_guard_of_the_file_leaves_a_longer_clock_no_room(inside):
+    """A clock of one call that is longer than the file's guard is refused before anything is graded."""
+    inside.describe(grading={"guard": 900})
+    submit(inside, "ann")
+    assert "beyond the 1000 s of the notebook" in inside.call("batch", "--time-limit", "1000", status=2)
+    assert not inside.store.exists()
+
+
 def test_grade_takes_part(inside, light):
     """One notebook is graded on the contest's data and thread, and kept in its folder of runs."""
     inside.describe()

@@ -29,10 +29,11 @@ from grader.contest.policy import NOT_GRADED
 from grader.contest.similarity import read_solutions, similar_solutions
 from grader.contest.store import Entry, Kind, Store, open_existing
 from grader.contest_file import DEFAULT, ContestOption
-from grader.grading import Settings
+from grader.grading import Settings, require_guard
 from grader.options import (
     DataOption,
     DeviceOption,
+    GuardOption,
     ImageOption,
     RunsOption,
     SandboxOption,
@@ -81,6 +82,7 @@ def batch_command(
     runs: RunsOption = DEFAULT.runs,
     threads: ThreadsOption = DEFAULT.grading.threads,
     time_limit: TimeOption = DEFAULT.grading.time_limit,
+    guard: GuardOption = DEFAULT.grading.guard,
     sandbox: SandboxOption = DEFAULT.grading.sandbox,
     image: ImageOption = DEFAULT.grading.image,
     device: DeviceOption = DEFAULT.grading.device,
@@ -130,8 +132,9 @@ def batch_command(
         backend=sandbox,
         image=image,
         seconds=time_limit,
-        guard=contest.grading.guard,
+        guard=guard,
     )
+    require_guard(settings)
     rules = rules_of(
         contest,
         data=data,

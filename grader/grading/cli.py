@@ -11,7 +11,7 @@ import typer
 
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading.artifacts import SUBMISSION_FILE, Artifacts
-from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of
+from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of, require_guard
 from grader.grading.record import Record
 from grader.grading.run_folder import read_record, write_run
 from grader.grading.settings import Settings
@@ -21,6 +21,7 @@ from grader.options import (
     PARTICIPANT,
     DataOption,
     DeviceOption,
+    GuardOption,
     ImageOption,
     NotebookArgument,
     ReportOption,
@@ -74,15 +75,7 @@ def grade_command(
     sandbox: SandboxOption = DEFAULT.grading.sandbox,
     image: ImageOption = DEFAULT.grading.image,
     device: DeviceOption = DEFAULT.grading.device,
-    guard: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            metavar="SECONDS",
-            help="Wall clock of the whole grading.",
-            show_default="contest.toml, else 300 on a GPU, 1800 on a CPU",
-        ),
-    ] = DEFAULT.grading.guard,
+    guard: GuardOption = DEFAULT.grading.guard,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
     require_folder_of(report)
@@ -99,10 +92,7 @@ def grade_command(
         guard=guard,
         progress=sys.stderr.isatty(),
     )
-    if guard is not None and guard <= settings.limits.seconds:
-        raise typer.BadParameter(
-            f"--guard must leave the training time beyond the {settings.limits.seconds:g} s of the notebook"
-        )
+    require_guard(settings)
     record, artifacts = grade_unless_stopped(read_bytes(notebook), settings)
     finish(replace(record, file=notebook.name), artifacts, runs, report)
 
