@@ -53,12 +53,15 @@ def prepare(folder: Path) -> None:
     """Make what the commands read: a contest with one submission, manifests without images, files of every kind."""
     from competition.notebook import starter_text
     from grader.contest.store import Entry, Kind, Store
+    from grader.contest_file.reading import CONTEST_FILE
+    from grader.contest_file.writing import contest_text
 
     for part, splits in (("public", ("train", "val")), ("private", ("train", "val", "test_a", "test_b"))):
         for split in splits:
             (folder / "data" / part / split).mkdir(parents=True, exist_ok=True)
         entries = {split: {"sha256": split} for split in splits}
         (folder / "data" / part / "manifest.json").write_text(json.dumps({"splits": entries}))
+    (folder / CONTEST_FILE).write_text(contest_text())
     (folder / "reference_solutions").mkdir(exist_ok=True)
     (folder / "cell.py").write_text("def your_select_indices(targets, losses):\n    return [[0], [0]]\n")
     (folder / "words.ipynb").write_text("no notebook")

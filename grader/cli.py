@@ -11,9 +11,11 @@ import typer
 
 from grader.analysis.cli import analyze_command
 from grader.contest.cli import batch_command, history_command, similar_command
+from grader.contest_file.cli import init_command
 from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
+from grader.pages.final import final_command
 from grader.validation.cli import validate_command
 
 app = typer.Typer(
@@ -33,11 +35,13 @@ def prepare_process() -> None:
 
 for name, command in (
     ("check", check_command),
+    ("init", init_command),
     ("grade", grade_command),
     ("regrade", regrade_command),
     ("batch", batch_command),
     ("history", history_command),
     ("leaderboard", leaderboard_command),
+    ("final", final_command),
     ("report", report_command),
     ("similar", similar_command),
     ("analyze", analyze_command),

@@ -1,4 +1,7 @@
-"""What several commands of ``grader`` share: options, exit statuses, the choice of a device, wide tables."""
+"""What several commands of ``grader`` share: options, exit statuses, the choice of a device, wide tables.
+
+Where the help of an option says contest.toml, `grader.contest_file` fills it from there.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from grader.sandbox import Backend
+from competition.task.constants import NUM_THREADS, SEED
+from grader.sandbox import DEFAULT_IMAGE, Backend
 
 PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
+LARGEST_SEED = 2**32 - 1
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
@@ -34,27 +39,66 @@ class Device(StrEnum):
 
 
 NotebookArgument = Annotated[Path, typer.Argument(metavar="NOTEBOOK", help="The submitted .ipynb file.")]
-DataOption = Annotated[Path, typer.Option(help="The data folder.")]
-RunsOption = Annotated[Path, typer.Option(help="Where run folders are kept.")]
+DataOption = Annotated[Path, typer.Option(help="The data folder.", show_default="contest.toml, else data")]
+RunsOption = Annotated[Path, typer.Option(help="Where run folders are kept.", show_default="contest.toml, else runs")]
 ReportOption = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the record here.")]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The training's seed.")]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=LARGEST_SEED,
+        help="The training's seed; on test_b the final's.",
+        show_default=f"contest.toml, else {SEED}",
+    ),
+]
 TrainOption = Annotated[
-    str, typer.Option(metavar="DRAW", help="Train on another draw: redraw-1, if build-data made it with --redraw.")
+    str,
+    typer.Option(
+        metavar="DRAW",
+        help="The training draw: redraw-1, if build-data made it with --redraw; on test_b the final's.",
+        show_default="train; on test_b contest.toml, else train",
+    ),
 ]
 ThreadsOption = Annotated[
-    int, typer.Option(min=1, help="CPU threads of one grading; another number than 2 gives other bits.")
+    int,
+    typer.Option(
+        min=1,
+        help="CPU threads of one grading; another number than 2 gives other bits.",
+        show_default=f"contest.toml, else {NUM_THREADS}",
+    ),
 ]
 TimeOption = Annotated[
     float | None,
     typer.Option(
         min=1,
         metavar="SECONDS",
-        help="How long the training may wait for the notebook: its start and all calls together. Default: 280.",
+        help="How long the training may wait for the notebook: its start and all calls together.",
+        show_default="contest.toml, else 280",
     ),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
-SandboxOption = Annotated[Backend, typer.Option(help="none isolates nothing: only for notebooks that you trust.")]
-ImageOption = Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")]
+GuardOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="Wall clock of the whole grading.",
+        show_default="contest.toml, else 300 on a GPU, 1800 on a CPU",
+    ),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train.", show_default="contest.toml, else auto")]
+SandboxOption = Annotated[
+    Backend,
+    typer.Option(
+        help="none isolates nothing: only for notebooks that you trust.", show_default="contest.toml, else bwrap"
+    ),
+]
+ImageOption = Annotated[
+    str,
+    typer.Option(
+        help="With podman or docker: the image that 'make image' built.",
+        show_default=f"contest.toml, else {DEFAULT_IMAGE}",
+    ),
+]
 
 
 def fail(message: str) -> typer.Exit:

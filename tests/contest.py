@@ -1,6 +1,7 @@
 """Made-up parts of a contest, and a whole one on disk whose workers answer from a script instead of training."""
 
 import csv
+import json
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import grader.contest.cli
+import grader.contest.attended
 from competition.notebook import graft, notebook_text
 from competition.task.points import performance
 from grader.cli import app
 from grader.contest.policy import Candidate
 from grader.contest.store import Entry, Key, Kind, Received, Store
 from grader.contest.workers import Outcome
+from grader.contest_file.reading import CONTEST_FILE
+from grader.contest_file.writing import toml_value
 from grader.grading import Record, draft_record
 from grader.submission import lift, read_cells
 from grader.verdicts import ParticipantFault, Verdict
@@ -121,12 +124,24 @@ class Contest:
         ]
 
     def run(self, command, *options, status=0):
-        """Run a command in this process; return what it printed."""
-        result = CliRunner().invoke(
-            app, self.arguments(command, *options), env={"COLUMNS": "300"}, catch_exceptions=False
-        )
+        """Run a command on this contest in this process, with all options; return what it printed."""
+        return self.call(*self.arguments(command, *options), status=status)
+
+    def call(self, *arguments, status=0):
+        """Run a command in this process, with these arguments alone; return what it printed."""
+        result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "300"}, catch_exceptions=False)
         assert result.exit_code == status, result.output
         return result.output
+
+    def describe(self, **tables):
+        """Write the contest's file, with the data of the tests, for one CPU thread; return its path."""
+        tables["grading"] = {"device": "cpu", "threads": 1} | tables.get("grading", {})
+        lines = [f"data = {json.dumps(str(self.data))}"]
+        for table, keys in tables.items():
+            lines += [f"[{table}]", *(f"{name} = {toml_value(value)}" for name, value in keys.items())]
+        file = self.folder / CONTEST_FILE
+        file.write_text("\n".join(lines))
+        return file
 
     def gradings(self):
         """Return all gradings as (participant, grading), oldest first."""
@@ -182,7 +197,7 @@ def scripted(monkeypatch):
 
     def install(**verdicts):
         workers = Scripted(**verdicts)
-        monkeypatch.setattr(grader.contest.cli, "InProcess", lambda: workers)
+        monkeypatch.setattr(grader.contest.attended, "InProcess", lambda: workers)
         return workers
 
     return install

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-import grader.contest.cli
+import grader.contest.attended
 from competition.notebook import graft, notebook_text
 from competition.splits import open_split
 from grader.contest.batch import Event, Step, make_jobs
@@ -166,13 +166,13 @@ def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypa
     path = contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
     contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
     workers = scripted()
-    make = grader.contest.cli.make_jobs
+    make = grader.contest.attended.make_jobs
 
     def change_then_make(*arguments):
         path.write_text(notebook_text(graft(f"# other\n{ALL_SAMPLES}")))
         return make(*arguments)
 
-    monkeypatch.setattr(grader.contest.cli, "make_jobs", change_then_make)
+    monkeypatch.setattr(grader.contest.attended, "make_jobs", change_then_make)
     printed = contest.run("batch", contest.submissions, status=3)
     assert [name for name, _ in workers.calls] == ["bob"]
     assert "ann.ipynb is gone, or was changed since it was received" in printed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from grader.contest.standings import Standing, Standings
-from grader.pages import leaderboard_page
+from grader.pages.leaderboard import leaderboard_page
 from grader.pages.page import content_hash, moment, own_file
 from grader.pages.plots import Axis, Line, Mark, axis_from_zero, distribution, line_plot, round_ticks
 from tests.browser import DESKTOP, PHONE, brightness, chromium, overflow, visitor

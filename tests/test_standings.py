@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from grader.contest.policy import NOT_GRADED, Policy, counted, finalists, within_daily_limit
+from grader.contest.policy import NOT_GRADED, counted, finalists, within_daily_limit
 from grader.contest.standings import Contender, Standings, public_ranks, rank_rows, standings_csv
+from grader.contest_file import Policy
 from grader.verdicts import Verdict
 from tests.contest import make_candidate
 
@@ -71,12 +72,12 @@ def test_the_chosen_submissions_go_into_the_final():
     """Choices beat scores; without one the two best on the public board go, or the last where the last counts."""
     candidates = [make_candidate(k, score, time=f"2026-03-0{k}T00:00:00+00:00") for k, score in ((1, 0.7), (2, 0.9))]
     candidates.append(make_candidate(3, 0.8, time="2026-03-03T00:00:00+00:00"))
-    assert [each.id for each in finalists(candidates, Policy.BEST)] == [2, 3]
-    assert [each.id for each in finalists(candidates, Policy.LAST)] == [3]
+    assert [each.id for each in finalists(candidates, Policy.BEST, 2)] == [2, 3]
+    assert [each.id for each in finalists(candidates, Policy.LAST, 2)] == [3]
     chosen = [*candidates, make_candidate(4, 0.5, time="2026-03-04T00:00:00+00:00", final=True)]
-    assert [each.id for each in finalists(chosen, Policy.BEST)] == [4]
-    assert [each.id for each in finalists([make_candidate(5, verdict=FAULT)], Policy.BEST)] == [5]
-    assert finalists([], Policy.BEST) == []
+    assert [each.id for each in finalists(chosen, Policy.BEST, 2)] == [4]
+    assert [each.id for each in finalists([make_candidate(5, verdict=FAULT)], Policy.BEST, 2)] == [5]
+    assert finalists([], Policy.BEST, 2) == []
 
 
 def test_several_seeds_need_all_of_them():

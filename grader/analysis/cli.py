@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import analysis
+from grader.contest_file import DEFAULT, ContestOption
 from grader.options import fail
 from grader.verdicts import InfrastructureError
 
@@ -21,9 +22,13 @@ def analyze_command(
             exists=True, metavar="RUN|VALUES", help="A run folder; or data values: a .npy, or a CSV (file, value)."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="The data folder, or one with train.npz, valid.npz, test.npz.")] = Path(
-        "data"
-    ),
+    contest: ContestOption,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="The data folder, or one with train.npz, valid.npz, test.npz.", show_default="contest.toml, else data"
+        ),
+    ] = DEFAULT.data,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Default: analysis/ in the run, or beside the values.")
     ] = None,

@@ -6,12 +6,15 @@ Its modules:
     store        participants, submissions and gradings in one SQLite file
     schema       its tables as SQL
     batch        grades many submissions, each once
+    attended     a batch that somebody watches
     workers      who grades: this process, or Ray
     progress     the live table of a batch
     reuse        results that need no training: the same solution, stored models
     bound        the oracle, trained once
     policy       which submission counts
     boards       from the store to a board
+    final        grades what the final needs, and makes its board
+    fitting      whether a contest file and the store belong together
     references   what the reference solutions reached where a run was graded
     standings    who stands where
     similarity   solution cells that are alike

@@ -1,11 +1,14 @@
-from .boards import Rules as Rules
+from .attended import unless_stopped as unless_stopped
+from .boards import Board as Board
+from .final import make_final as make_final
+from .fitting import require_fit as require_fit
 from .options import LimitOption as LimitOption
 from .options import PolicyOption as PolicyOption
 from .options import PublicSeedOption as PublicSeedOption
 from .options import SeedsOption as SeedsOption
 from .options import StoreOption as StoreOption
 from .options import board_of as board_of
-from .policy import Policy as Policy
+from .options import rules_of as rules_of
 from .references import reference_scores as reference_scores
 from .standings import Standing as Standing
 from .standings import Standings as Standings

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader.contest.policy import Candidate, Policy, counted, finalists, within_daily_limit
+from grader.contest.policy import Candidate, counted, finalists, outside_of, within_daily_limit
 from grader.contest.reuse import Reuse, grading_key
 from grader.contest.standings import Contender, Standings, public_ranks, rank_rows
 from grader.contest.store import Grading, Key, Kind, Received, Store
+from grader.contest_file import DEFAULT, Policy
 from grader.grading import Settings
+from grader.safe_io import plain_name
 from grader.verdicts import Verdict
 
 PUBLIC, FINAL = "test_a", "test_b"
@@ -35,6 +37,8 @@ class Rules:
         seeds: training seeds.
         public_seed: the training seed of the public board behind a final ranking.
         train: the training draw; the public board behind a final ranking has "train".
+        opening, closing: what was submitted outside does not count; None where there is no bound.
+        choices: how many submissions a participant may choose for the final.
     """
 
     data: Path
@@ -43,6 +47,9 @@ class Rules:
     seeds: tuple[int, ...]
     public_seed: int
     train: str = "train"
+    opening: datetime | None = None
+    closing: datetime | None = None
+    choices: int = DEFAULT.final.choices
 
 
 @dataclass(frozen=True)
@@ -112,11 +119,16 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
     """Make the board of a split; on the final one, with the shift of ranks from the public board.
 
     Raises:
-        ValueError: the finalists are to be the best of a public board on which nobody has a result.
+        ValueError: the finalists are to be the best of a public board on which nobody has a result, or somebody chose
+            too many.
         InfrastructureError: the data is missing, or a derived run cannot be written.
     """
     collector = Collector(store, Reuse(store, runs, rules.data))
-    participants = collector.of_kind(Kind.PARTICIPANT)
+    handed_in = collector.of_kind(Kind.PARTICIPANT)
+    timely, untimely = in_time([submission for received in handed_in.values() for submission in received], rules)
+    participants: dict[str, list[Received]] = defaultdict(list)
+    for submission in timely:
+        participants[submission.participant].append(submission)
     public_rules = rules if split == PUBLIC else replace(rules, seeds=(rules.public_seed,), train="train")
     public_key = board_key(public_rules, PUBLIC)
     everything = {
@@ -129,10 +141,14 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
     contenders = [contender(name, received, choice[name]) for name, received in participants.items()]
     key = board_key(rules, split)
     if split != PUBLIC:
+        require_few_choices(shown, rules)
         require_public_results(shown, rules)
         ranks = public_ranks(rank_rows(contenders))
         shown = {
-            name: [collector.candidate(each, key, rules.seeds) for each in finalists(candidates, rules.policy)]
+            name: [
+                collector.candidate(each, key, rules.seeds)
+                for each in finalists(candidates, rules.policy, rules.choices)
+            ]
             for name, candidates in shown.items()
         }
         choice = {name: counted(candidates, Policy.BEST) for name, candidates in shown.items()}
@@ -164,8 +180,32 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
     return Board(
         standings=standings,
         missing=tuple(candidate.submission for candidate in expected if len(candidate.records) < candidate.wanted),
-        notices=tuple(differing_conditions(ranked)),
+        notices=(*untimely, *differing_conditions(ranked)),
     )
+
+
+def in_time(submissions: list[Received], rules: Rules) -> tuple[list[Received], list[str]]:
+    """Return the submissions between opening and closing, and one sentence each about those before and after."""
+    timely, untimely = [], defaultdict(list)
+    for submission in submissions:
+        missed = outside_of(submission, rules.opening, rules.closing)
+        if missed is None:
+            timely.append(submission)
+        else:
+            file = plain_name(submission.path.name)
+            untimely[missed].append(f"{plain_name(submission.participant)}'s {file} of {submission.submitted_at}")
+    return timely, [f"{missed}, so it does not count: {', '.join(which)}" for missed, which in untimely.items()]
+
+
+def require_few_choices(shown: dict[str, list[Candidate]], rules: Rules) -> None:
+    """Raise `ValueError` where somebody chose more submissions for the final than are allowed."""
+    for name, candidates in shown.items():
+        chosen = sum(candidate.submission.final for candidate in candidates)
+        if chosen > rules.choices:
+            raise ValueError(
+                f"{plain_name(name)} has {chosen} submissions marked final, {rules.choices} are allowed: mark the "
+                "others with 0 in the CSV's column 'final', or allow more with choices in contest.toml"
+            )
 
 
 def require_public_results(shown: dict[str, list[Candidate]], rules: Rules) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from competition.notebook import build_notebook
-from competition.task.constants import NUM_THREADS, SEED
-from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
-from grader.contest.boards import Rules
-from grader.contest.bound import grade_oracle
+from grader.contest.attended import Crew, Night, require_sandbox, unless_stopped
+from grader.contest.boards import in_time
 from grader.contest.entries import read_entries
+from grader.contest.fitting import require_fit
 from grader.contest.options import (
     LimitOption,
     PolicyOption,
@@ -28,19 +23,17 @@ from grader.contest.options import (
     SeedsOption,
     StoreOption,
     board_of,
+    rules_of,
 )
-from grader.contest.policy import NOT_GRADED, Policy
-from grader.contest.progress import BatchView
-from grader.contest.reuse import Reuse
+from grader.contest.policy import NOT_GRADED
 from grader.contest.similarity import read_solutions, similar_solutions
 from grader.contest.store import Entry, Kind, Store, open_existing
-from grader.contest.workers import InProcess, RayWorkers, Workers
-from grader.grading import Record, Settings
+from grader.contest_file import DEFAULT, ContestOption
+from grader.grading import Settings, require_guard
 from grader.options import (
-    INTERRUPTED,
     DataOption,
-    Device,
     DeviceOption,
+    GuardOption,
     ImageOption,
     RunsOption,
     SandboxOption,
@@ -49,22 +42,22 @@ from grader.options import (
     ThreadsOption,
     TimeOption,
     TrainOption,
-    chosen_device,
     fail,
     print_wide,
 )
 from grader.safe_io import plain_name
-from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.verdicts import InfrastructureError, Verdict
 
 
 def batch_command(
+    contest: ContestOption,
     source: Annotated[
         Path | None,
         typer.Argument(
             exists=True,
             metavar="[FOLDER|CSV]",
             help="<participant>.ipynb or <participant>/*.ipynb; or a CSV: participant, path, submitted_at[, final].",
+            show_default="submissions in contest.toml",
         ),
     ] = None,
     reference: Annotated[
@@ -77,84 +70,98 @@ def batch_command(
         bool,
         typer.Option("--missing", help="Grade what the leaderboard of --split still needs, and no other submission."),
     ] = False,
-    data: DataOption = Path("data"),
+    data: DataOption = DEFAULT.data,
     split: Annotated[Split, typer.Option(help="What to score on.")] = Split.TEST_A,
-    train: TrainOption = "train",
-    seed: SeedOption = SEED,
-    seeds: SeedsOption = 1,
-    public_seed: PublicSeedOption = SEED,
-    policy: PolicyOption = Policy.BEST,
-    daily_limit: LimitOption = None,
-    store: StoreOption = Path("contest.sqlite"),
-    runs: RunsOption = Path("runs"),
-    threads: ThreadsOption = NUM_THREADS,
-    time_limit: TimeOption = None,
-    sandbox: SandboxOption = Backend.BWRAP,
-    image: ImageOption = DEFAULT_IMAGE,
-    device: DeviceOption = Device.AUTO,
+    train: TrainOption = DEFAULT.final.train,
+    seed: SeedOption = DEFAULT.grading.seed,
+    seeds: SeedsOption = DEFAULT.final.seeds,
+    public_seed: PublicSeedOption = DEFAULT.grading.seed,
+    policy: PolicyOption = DEFAULT.rules.policy,
+    daily_limit: LimitOption = DEFAULT.rules.daily_limit,
+    store: StoreOption = DEFAULT.store,
+    runs: RunsOption = DEFAULT.runs,
+    threads: ThreadsOption = DEFAULT.grading.threads,
+    time_limit: TimeOption = DEFAULT.grading.time_limit,
+    guard: GuardOption = DEFAULT.grading.guard,
+    sandbox: SandboxOption = DEFAULT.grading.sandbox,
+    image: ImageOption = DEFAULT.grading.image,
+    device: DeviceOption = DEFAULT.grading.device,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Gradings at once; more than one run on Ray. Default: 1.")
-    ] = None,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Gradings at once; more than one run on Ray.",
+            show_default="contest.toml, else 1",
+        ),
+    ] = DEFAULT.grading.workers,
     ray_address: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Use a running Ray cluster; without --workers, as many as it holds."),
-    ] = None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Use a running Ray cluster; without --workers, as many as it holds.",
+            show_default="contest.toml, else none",
+        ),
+    ] = DEFAULT.grading.ray_address,
     num_gpus: Annotated[
         float | None,
-        typer.Option(min=0, help="GPUs of one grading on Ray; fractions share one. Default: 1 with --device cuda."),
-    ] = None,
+        typer.Option(
+            min=0,
+            help="GPUs of one grading on Ray; fractions share one.",
+            show_default="contest.toml, else 1 with --device cuda",
+        ),
+    ] = DEFAULT.grading.num_gpus,
 ) -> None:
     """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice."""
     if source is None and not (missing or oracle):
-        raise typer.BadParameter("name a folder or a CSV, or give --missing or --oracle")
+        if contest.file is None or reference:
+            raise typer.BadParameter("name a folder or a CSV, or give --missing or --oracle")
+        source = contest.submissions
     if missing and (source is not None or split is Split.VAL):
         raise typer.BadParameter(
             "--missing takes what a leaderboard needs from the store: no folder, and no --split val"
         )
+    crew = Crew(workers, ray_address, num_gpus)
     settings = Settings(
         data=data,
         split=split.value,
         train=train,
         seed=seed,
-        device=device.value if ray_address and device is not Device.AUTO else chosen_device(device),
+        device=crew.device(device),
         threads=threads,
         backend=sandbox,
         image=image,
         seconds=time_limit,
+        guard=guard,
     )
-    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
-    console = Console()
-
-    def start_workers() -> AbstractContextManager[Workers]:
-        if ray_address is None and (workers or 1) == 1:
-            return nullcontext(InProcess())
-        gpus = num_gpus if num_gpus is not None else float(settings.device == "cuda")
-        ray = RayWorkers(workers, threads=threads, gpus=gpus, address=ray_address)
-        console.print(f"{ray.count} workers on Ray, which took {ray.startup_seconds:.1f} s to start")
-        return ray
-
-    try:
-        if sandbox is Backend.BWRAP and (problem := bwrap_problem()):
-            raise InfrastructureError(f"no sandbox: {problem}")
+    require_guard(settings)
+    rules = rules_of(
+        contest,
+        data=data,
+        policy=policy,
+        daily_limit=daily_limit,
+        seed=seed,
+        seeds=seeds,
+        public_seed=public_seed,
+        train=train,
+    )
+    with unless_stopped():
+        require_sandbox(sandbox)
         with open_existing(store) if missing else Store(store) as opened:
+            require_fit(contest, opened, data)
             if missing:
                 wanted = board_of(opened, runs, split.value, rules, title="").missing
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
                 kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
-                submissions = opened.receive(entries_in(source, kind)) if source else []
-            reuse = Reuse(opened, runs, data)
-            jobs = make_jobs(submissions, settings, list(rules.seeds))
-            verdicts = grade_jobs(jobs, opened, reuse, runs, start_workers, console)
-            if oracle:
-                tell = partial(show_oracle, console)
-                grade_oracle(opened, reuse, runs, settings, list(rules.seeds), tell)
-    except InfrastructureError as error:
-        raise fail(error.message) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped: what was graded is kept, and the same command goes on from here", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+                submissions = opened.receive(entries_in(source, kind), rules.choices) if source else []
+                if not reference:
+                    submissions, untimely = in_time(submissions, rules)
+                    for notice in untimely:
+                        typer.echo(f"notice: {notice}", err=True)
+            night = Night(opened, runs, settings, rules.seeds, crew, Console())
+            verdicts = night.grade(submissions, oracle=oracle)
     if lost := verdicts[Verdict.INFRASTRUCTURE_ERROR]:
         raise fail(f"{lost} of these are our own fault; the same command tries them again")
 
@@ -167,53 +174,11 @@ def entries_in(source: Path, kind: Kind) -> list[Entry]:
         raise typer.BadParameter(str(error)) from None
 
 
-def grade_jobs(
-    jobs: list[Job],
-    store: Store,
-    reuse: Reuse,
-    runs: Path,
-    start_workers: Callable[[], AbstractContextManager[Workers]],
-    console: Console,
-) -> Counter[Verdict]:
-    """Grade all jobs under a live table, and print and return how often each verdict was given.
-
-    Raises:
-        InfrastructureError: see `grade_waiting`.
-    """
-    ends: dict[Job, tuple[Step, Verdict]] = {}
-    with BatchView(console) as view:
-
-        def tell(event: Event) -> None:
-            view.tell(event)
-            if event.step in ENDS and event.record is not None:
-                ends[event.job] = (event.step, event.record.verdict)
-
-        waiting = find_graded(jobs, store, reuse, tell)
-        if waiting:
-            view.expect(sum(map(len, waiting)))
-            with start_workers() as workers:
-                grade_waiting(waiting, store, reuse, workers, runs, tell)
-    verdicts = Counter(verdict for _, verdict in ends.values())
-    steps = Counter(step for step, _ in ends.values())
-    if jobs:
-        console.print(
-            Text(
-                f"done: {', '.join(f'{count} {step.value}' for step, count in steps.items())}; "
-                f"{', '.join(f'{count} {verdict.value}' for verdict, count in verdicts.items())}"
-            )
-        )
-    return verdicts
-
-
-def show_oracle(console: Console, seed: int, record: Record) -> None:
-    """Print what the oracle reached with one seed."""
-    console.print(f"oracle, seed {seed}: BAC {record.bac_mean or 0.0:.4f} on {record.split}")
-
-
 def history_command(
     participant: Annotated[str, typer.Argument(metavar="PARTICIPANT", help="Their name, as it was handed in.")],
+    contest: ContestOption,
     reference: Annotated[bool, typer.Option("--reference", help="It is a reference solution's name.")] = False,
-    store: StoreOption = Path("contest.sqlite"),
+    store: StoreOption = DEFAULT.store,
 ) -> None:
     """Show all submissions of a participant, and every grading of each."""
     kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
@@ -252,10 +217,11 @@ def history_command(
 
 def similar_command(
     runs: Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="RUNS", help="The folder of runs.")],
+    contest: ContestOption,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="The smallest similarity to list: a share of the shorter cell.")
     ] = 0.6,
-    store: StoreOption = Path("contest.sqlite"),
+    store: StoreOption = DEFAULT.store,
 ) -> None:
     """List pairs of solution cells that are alike, apart from names, comments and layout."""
     owners: dict[str, str] = {}

@@ -7,19 +7,73 @@ from typing import Annotated
 
 import typer
 
+from competition.task.constants import SEED
 from grader.contest.boards import Board, Rules, make_board
-from grader.contest.policy import Policy
 from grader.contest.store import Store
+from grader.contest_file import Contest, Policy
 
-StoreOption = Annotated[Path, typer.Option(metavar="FILE", help="The contest's SQLite file.")]
-SeedsOption = Annotated[int, typer.Option(min=1, metavar="K", help="So many training seeds, from --seed on.")]
-PolicyOption = Annotated[Policy, typer.Option(help="Which submission of a participant counts on the public board.")]
+StoreOption = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="The contest's SQLite file.", show_default="contest.toml, else contest.sqlite"),
+]
+SeedsOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="K",
+        help="So many training seeds, from --seed on.",
+        show_default="1; on test_b contest.toml, else 1",
+    ),
+]
+PolicyOption = Annotated[
+    Policy,
+    typer.Option(
+        help="Which submission of a participant counts on the public board.", show_default="contest.toml, else best"
+    ),
+]
 PublicSeedOption = Annotated[
-    int, typer.Option(min=0, metavar="K", help="The seed of the public board, from which the finalists are taken.")
+    int,
+    typer.Option(
+        min=0,
+        metavar="K",
+        help="The seed of the public board, from which the finalists are taken.",
+        show_default=f"contest.toml, else {SEED}",
+    ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only the first N submissions of each UTC day count.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Only the first N submissions of each UTC day count.",
+        show_default="contest.toml, else all count",
+    ),
 ]
+
+
+def rules_of(
+    contest: Contest,
+    *,
+    data: Path,
+    policy: Policy,
+    daily_limit: int | None,
+    seed: int,
+    seeds: int,
+    public_seed: int,
+    train: str,
+) -> Rules:
+    """Make a board's rules of a contest and of the options, which have its values where they were not given."""
+    return Rules(
+        data=data,
+        policy=policy,
+        daily_limit=daily_limit,
+        seeds=tuple(range(seed, seed + seeds)),
+        public_seed=public_seed,
+        train=train,
+        opening=contest.rules.opening,
+        closing=contest.rules.closing,
+        choices=contest.final.choices,
+    )
 
 
 def board_of(store: Store, runs: Path, split: str, rules: Rules, title: str) -> Board:

@@ -1,8 +1,9 @@
 """Which of a participant's submissions count. Pure functions; the rules are those that Kaggle made known.
 
-Public board: the best submission counts, or the last one. Final ranking: up to two submissions that the participant
-chose, else the two best on the public board (or the last one, where the last counts); of these the best on the final
-split. Only so many submissions per day count, days in UTC; one that failed by our own fault is not among them.
+Public board: the best submission counts, or the last one. Final ranking: the submissions that the participant chose,
+up to two or what the contest allows, else as many of the best on the public board (or the last one, where the last
+counts); of these the best on the final split. Only so many submissions per day count, days in UTC; one that failed by
+our own fault is not among them. Nothing counts that was submitted before the opening or after the closing.
 """
 
 from __future__ import annotations
@@ -10,21 +11,15 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 
-from grader.contest.store import MAX_FINAL, Received
+from grader.contest.store import Received, utc_text
+from grader.contest_file import Policy
 from grader.grading import Record
 from grader.verdicts import Verdict
 
 NOT_GRADED = "not graded"
 OK = Verdict.OK.value
-
-
-class Policy(StrEnum):
-    """Which submission counts on the public board."""
-
-    BEST = "best"
-    LAST = "last"
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,15 @@ def in_time_order(candidates: list[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda candidate: (candidate.submission.submitted_at, candidate.submission.id))
 
 
+def outside_of(submission: Received, opening: datetime | None, closing: datetime | None) -> str | None:
+    """Say what a submission missed, "before the opening" or "after the closing"; None where it came in time."""
+    if opening is not None and submission.submitted_at < utc_text(opening):
+        return "before the opening"
+    if closing is not None and submission.submitted_at > utc_text(closing):
+        return "after the closing"
+    return None
+
+
 def within_daily_limit(candidates: list[Candidate], limit: int | None) -> list[Candidate]:
     """Return one participant's candidates that count: of each UTC day the first `limit`; all of them with None.
 
@@ -115,12 +119,18 @@ def counted(candidates: list[Candidate], policy: Policy) -> Candidate | None:
     return in_time_order(candidates)[-1] if candidates else None
 
 
-def finalists(candidates: list[Candidate], policy: Policy) -> list[Received]:
-    """Return a participant's submissions for the final ranking, from their candidates on the public board."""
+def finalists(candidates: list[Candidate], policy: Policy, choices: int) -> list[Received]:
+    """Return a participant's submissions for the final ranking, from their candidates on the public board.
+
+    Args:
+        candidates: what they reached there.
+        policy: which one counts there.
+        choices: how many of the best compete where they chose none.
+    """
     chosen = [candidate.submission for candidate in in_time_order(candidates) if candidate.submission.final]
     if chosen:
         return chosen
     if policy is Policy.BEST and (ranked := by_score(candidates)):
-        return [candidate.submission for candidate in ranked[:MAX_FINAL]]
+        return [candidate.submission for candidate in ranked[:choices]]
     last = counted(candidates, policy)
     return [last.submission] if last else []

@@ -21,10 +21,10 @@ from pathlib import Path
 from types import TracebackType
 
 from grader.contest.schema import SCHEMA, SCHEMA_VERSION, statements
+from grader.contest_file import DEFAULT
 from grader.grading import Record
 from grader.verdicts import InfrastructureError, Verdict
 
-MAX_FINAL = 2
 LOCK_SECONDS = 60.0
 
 
@@ -214,14 +214,18 @@ class Store:
         except sqlite3.OperationalError as error:
             raise InfrastructureError(f"the store {self._path} cannot be written: {error}") from None
 
-    def receive(self, entries: Iterable[Entry]) -> list[Received]:
+    def receive(self, entries: Iterable[Entry], choices: int = DEFAULT.final.choices) -> list[Received]:
         """Keep what was handed in; what is there already, of the same participant, file and time, stays one.
+
+        Args:
+            entries: what was handed in.
+            choices: how many submissions a participant may choose for the final.
 
         Returns:
             The submissions of these entries, in their order, each once.
 
         Raises:
-            InfrastructureError: a participant would have more than two choices for the final; nothing is kept then.
+            InfrastructureError: a participant would have more choices for the final; nothing is kept then.
         """
         numbers: dict[int, None] = {}
         execute = self._connection.execute
@@ -250,11 +254,11 @@ class Store:
             crowded = execute(
                 "SELECT name, sum(final) AS chosen FROM submissions JOIN participants p ON p.id = participant_id "
                 "GROUP BY p.id HAVING chosen > ?",
-                (MAX_FINAL,),
+                (choices,),
             ).fetchone()
             if crowded:
                 raise InfrastructureError(
-                    f"{crowded['name']!r} has {crowded['chosen']} submissions marked final, {MAX_FINAL} are allowed: "
+                    f"{crowded['name']!r} has {crowded['chosen']} submissions marked final, {choices} are allowed: "
                     "mark the others with 0 in the CSV's column 'final'"
                 )
         known = {received.id: received for received in self.submissions()}

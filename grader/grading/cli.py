@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from competition.task.constants import NUM_THREADS, SEED
+from grader.contest_file import DEFAULT, ContestOption
 from grader.grading.artifacts import SUBMISSION_FILE, Artifacts
-from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of
+from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of, require_guard
 from grader.grading.record import Record
 from grader.grading.run_folder import read_record, write_run
 from grader.grading.settings import Settings
@@ -20,8 +20,8 @@ from grader.options import (
     OURS,
     PARTICIPANT,
     DataOption,
-    Device,
     DeviceOption,
+    GuardOption,
     ImageOption,
     NotebookArgument,
     ReportOption,
@@ -36,7 +36,7 @@ from grader.options import (
     fail,
 )
 from grader.safe_io import write_whole
-from grader.sandbox import DEFAULT_IMAGE, Backend
+from grader.sandbox import Backend
 from grader.verdicts import InfrastructureError, Verdict
 
 
@@ -63,23 +63,19 @@ def finish(record: Record, artifacts: Artifacts, runs: Path | None, report: Path
 
 def grade_command(
     notebook: NotebookArgument,
-    data: DataOption = Path("data"),
+    contest: ContestOption,
+    data: DataOption = DEFAULT.data,
     split: Annotated[Split, typer.Option(help="What to score on.")] = Split.TEST_A,
-    train: TrainOption = "train",
-    runs: RunsOption = Path("runs"),
+    train: TrainOption = DEFAULT.final.train,
+    runs: RunsOption = DEFAULT.runs,
     report: ReportOption = None,
-    seed: SeedOption = SEED,
-    threads: ThreadsOption = NUM_THREADS,
-    time_limit: TimeOption = None,
-    sandbox: SandboxOption = Backend.BWRAP,
-    image: ImageOption = DEFAULT_IMAGE,
-    device: DeviceOption = Device.AUTO,
-    guard: Annotated[
-        float | None,
-        typer.Option(
-            min=1, metavar="SECONDS", help="Wall clock of the whole grading. Default: 300 on a GPU, 1800 on a CPU."
-        ),
-    ] = None,
+    seed: SeedOption = DEFAULT.grading.seed,
+    threads: ThreadsOption = DEFAULT.grading.threads,
+    time_limit: TimeOption = DEFAULT.grading.time_limit,
+    sandbox: SandboxOption = DEFAULT.grading.sandbox,
+    image: ImageOption = DEFAULT.grading.image,
+    device: DeviceOption = DEFAULT.grading.device,
+    guard: GuardOption = DEFAULT.grading.guard,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
     require_folder_of(report)
@@ -96,18 +92,16 @@ def grade_command(
         guard=guard,
         progress=sys.stderr.isatty(),
     )
-    if guard is not None and guard <= settings.limits.seconds:
-        raise typer.BadParameter(
-            f"--guard must leave the training time beyond the {settings.limits.seconds:g} s of the notebook"
-        )
+    require_guard(settings)
     record, artifacts = grade_unless_stopped(read_bytes(notebook), settings)
     finish(replace(record, file=notebook.name), artifacts, runs, report)
 
 
 def regrade_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    data: DataOption = Path("data"),
-    runs: RunsOption = Path("runs"),
+    contest: ContestOption,
+    data: DataOption = DEFAULT.data,
+    runs: RunsOption = DEFAULT.runs,
 ) -> None:
     """Repeat a grading with its own seed, split, device and limits, and say whether it agrees."""
     try:
@@ -120,6 +114,7 @@ def regrade_command(
             device=before.device,
             threads=before.threads,
             backend=Backend(before.sandbox),
+            image=contest.grading.image,
             seconds=before.time_limit,
             guard=before.guard,
             progress=sys.stderr.isatty(),

@@ -6,6 +6,7 @@ Its modules:
     plots             plots as SVG
     leaderboard       the leaderboard as a page
     board_table       the same on a terminal
+    publishing        a board goes out: files, terminal, notices
     report            what a report holds
     comparing         what the references reached where the run was graded
     gathering         collects it from a run and its data
@@ -14,6 +15,7 @@ Its modules:
     notebook_output   a hostile executed notebook as plain text and images of our own encoding
     checking          the command check
     decoding          hostile images, decoded by a process with bounds
+    final             the command final
     cli               the commands leaderboard, report
 """
 

@@ -30,11 +30,9 @@ from grader.options import (
     OURS,
     PARTICIPANT,
     Device,
-    DeviceOption,
     NotebookArgument,
     ReportOption,
     Split,
-    TimeOption,
     chosen_device,
     fail,
 )
@@ -101,8 +99,10 @@ def check_command(
     quick: Annotated[bool, typer.Option("--quick", help="Train one epoch only: does it run? No points.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Also write the report here.")] = None,
     report: ReportOption = None,
-    time_limit: TimeOption = None,
-    device: DeviceOption = Device.AUTO,
+    time_limit: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="What the training may wait for you. Default: 280.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
     require_folder_of(report)

@@ -8,27 +8,24 @@ from typing import Annotated
 
 import typer
 
-from competition.task.constants import SEED
 from grader import pages
 from grader.contest import (
     LimitOption,
-    Policy,
     PolicyOption,
     PublicSeedOption,
-    Rules,
     SeedsOption,
     StoreOption,
     board_of,
     open_existing,
-    standings_csv,
+    require_fit,
+    rules_of,
 )
+from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import RECORD_FILE, read_record
-from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide
-from grader.pages.board_table import board_table
-from grader.safe_io import plain_name, write_whole
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail
+from grader.pages.publishing import CsvOption, HtmlOption, publish
+from grader.safe_io import write_whole
 from grader.verdicts import InfrastructureError
-
-DEFAULT_STORE = Path("contest.sqlite")
 
 
 class BoardSplit(StrEnum):
@@ -47,64 +44,64 @@ class Edition(StrEnum):
 
 def leaderboard_command(
     split: Annotated[BoardSplit, typer.Option(help="test_a is the public board, test_b the final ranking.")],
-    policy: PolicyOption = Policy.BEST,
-    daily_limit: LimitOption = None,
-    seed: SeedOption = SEED,
-    seeds: SeedsOption = 1,
-    public_seed: PublicSeedOption = SEED,
-    train: TrainOption = "train",
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as CSV, figures unrounded.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as one HTML page.")] = None,
+    contest: ContestOption,
+    policy: PolicyOption = DEFAULT.rules.policy,
+    daily_limit: LimitOption = DEFAULT.rules.daily_limit,
+    seed: SeedOption = DEFAULT.grading.seed,
+    seeds: SeedsOption = DEFAULT.final.seeds,
+    public_seed: PublicSeedOption = DEFAULT.grading.seed,
+    train: TrainOption = DEFAULT.final.train,
+    csv: CsvOption = None,
+    html: HtmlOption = None,
     title: Annotated[
-        str, typer.Option(metavar="TEXT", help="What stands above the board.")
-    ] = "Learning from noisy labels",
-    data: DataOption = Path("data"),
-    store: StoreOption = DEFAULT_STORE,
-    runs: RunsOption = Path("runs"),
+        str,
+        typer.Option(
+            metavar="TEXT", help="What stands above the board.", show_default=f"contest.toml, else {DEFAULT.title}"
+        ),
+    ] = DEFAULT.title,
+    data: DataOption = DEFAULT.data,
+    store: StoreOption = DEFAULT.store,
+    runs: RunsOption = DEFAULT.runs,
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
-    rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
+    rules = rules_of(
+        contest,
+        data=data,
+        policy=policy,
+        daily_limit=daily_limit,
+        seed=seed,
+        seeds=seeds,
+        public_seed=public_seed,
+        train=train,
+    )
     try:
         with open_existing(store) as opened:
+            require_fit(contest, opened, data)
             board = board_of(opened, runs, split.value, rules, title)
-        if csv is not None:
-            csv.write_text(standings_csv(board.standings), encoding="utf-8")
-        if html is not None:
-            html.write_text(pages.leaderboard_page(board.standings), encoding="utf-8")
+        publish(board, csv, html, "'grader batch --missing' with the same options does it")
     except InfrastructureError as error:
         raise fail(error.message) from None
-    except OSError as error:
-        raise fail(f"the board cannot be written: {error}") from None
-    print_wide(board_table(board.standings))
-    for notice in board.notices:
-        typer.echo(f"notice: {notice}", err=True)
-    if board.missing:
-        names = sorted({plain_name(submission.participant) for submission in board.missing})
-        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        typer.echo(
-            f"notice: not graded for this board, in number {len(board.missing)}: {few}; "
-            "'grader batch --missing' with the same options does it",
-            err=True,
-        )
 
 
 def report_command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    contest: ContestOption,
     edition: Annotated[
         Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
     ] = Edition.PARTICIPANT,
-    data: DataOption = Path("data"),
+    data: DataOption = DEFAULT.data,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
     ] = None,
     store: Annotated[
-        Path | None,
+        Path,
         typer.Option(
             metavar="FILE",
-            help="The contest's SQLite file, for what the references reached. Default: contest.sqlite, if it is there.",
+            help="The contest's SQLite file, for what the references reached.",
+            show_default="contest.toml, else contest.sqlite, where it is there",
         ),
-    ] = None,
+    ] = DEFAULT.store,
 ) -> None:
     """Write the report of each run: one HTML file that needs no network and no script."""
     if out is not None and len(runs) > 1:
@@ -113,14 +110,13 @@ def report_command(
     if 0 < len(others) < len(runs):
         typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
         runs = [run for run in runs if run not in others]
-    if store is None and DEFAULT_STORE.is_file():
-        store = DEFAULT_STORE
-    if store is not None and not store.is_file():
+    if not store.is_file() and store != contest.store:
         raise typer.BadParameter(f"there is no store {store}: name the contest's, or leave --store out")
+    graded_beside = store if store.is_file() else None
     failures = []
     for run in runs:
         try:
-            write_report(run, data, edition, store, out or run / "report" / f"{edition.value}.html")
+            write_report(run, data, edition, graded_beside, out or run / "report" / f"{edition.value}.html")
         except InfrastructureError as error:
             failures.append(error.message)
     if failures:

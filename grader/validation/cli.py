@@ -12,21 +12,24 @@ from rich.console import Console
 from rich.table import Table
 
 from competition.profiles import ProfileName
-from competition.task.constants import NUM_THREADS, SEED
-from grader.options import Device, DeviceOption, RunsOption, ThreadsOption, chosen_device, fail, print_wide
-from grader.sandbox import Backend
+from competition.task.constants import SEED
+from grader.contest_file import DEFAULT, ContestOption
+from grader.options import DeviceOption, ImageOption, SandboxOption, ThreadsOption, chosen_device, fail, print_wide
 from grader.validation.bands import find_references
 from grader.validation.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
 from grader.verdicts import InfrastructureError
 
 
 def validate_command(
+    contest: ContestOption,
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME ...]", help="Default: all, and the oracle.")
     ] = None,
     profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train with K seeds: 123, 124, ...")] = 1,
-    runs: RunsOption = Path("runs/validate"),
+    own_runs: Annotated[
+        Path, typer.Option("--runs", help="Where its run folders are kept; a contest's are others.")
+    ] = Path("runs/validate"),
     results_file: Annotated[
         Path | None,
         typer.Option(
@@ -36,9 +39,10 @@ def validate_command(
             "ones; the table is written beside it, as FILE.md.",
         ),
     ] = None,
-    sandbox: Annotated[Backend, typer.Option(help="How the references are isolated.")] = Backend.BWRAP,
-    device: DeviceOption = Device.AUTO,
-    threads: ThreadsOption = NUM_THREADS,
+    sandbox: SandboxOption = DEFAULT.grading.sandbox,
+    image: ImageOption = DEFAULT.grading.image,
+    device: DeviceOption = DEFAULT.grading.device,
+    threads: ThreadsOption = DEFAULT.grading.threads,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
     console = Console(stderr=True)
@@ -60,7 +64,8 @@ def validate_command(
             device=chosen_device(device),
             threads=threads,
             backend=sandbox,
-            runs=runs,
+            image=image,
+            runs=own_runs,
             known=known,
             announce=console.print,
             progress=sys.stderr.isatty(),

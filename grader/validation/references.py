@@ -164,6 +164,7 @@ def validate(
     device: str,
     threads: int,
     backend: Backend,
+    image: str,
     runs: Path,
     known: ResultsFile,
     announce: Callable[[str], None],
@@ -191,7 +192,14 @@ def validate(
     for number, name in enumerate(names):
         for seed in seeds:
             settings = Settings(
-                data, "test_a", seed=seed, device=device, threads=threads, backend=backend, progress=progress
+                data,
+                "test_a",
+                seed=seed,
+                device=device,
+                threads=threads,
+                backend=backend,
+                image=image,
+                progress=progress,
             )
             trial = prepare(name, settings, public)
             conditions = trial.conditions(profile)
