@@ -11,6 +11,9 @@ def chunk(kind, content):
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
+TEXT_BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))
+
+
 def png(width, height, data=b"", extra=b""):
     """Return the bytes of a grey PNG that claims a size, whatever its data are, with another chunk."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))

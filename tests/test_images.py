@@ -4,7 +4,6 @@ import os
 import random
 import re
 import subprocess
-import zlib
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from competition.pool.folder import folder_pool
 from competition.pool.labels_file import read_labels
 from competition.pool.pictures import FORMATS, grey_values, read_picture
 from competition.task.data import load_data
-from tests.made_files import chunk, png, saved
+from tests.made_files import TEXT_BOMB, png, saved
 from tests.own_images import MODES, build, write_source, write_table
 
 
@@ -153,7 +152,6 @@ def put_folder_behind_a_link(path):
     path.symlink_to("../elsewhere")
 
 
-TEXT_BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))
 FORMAT_NAMES = "PNG, JPEG, BMP, GIF, TIFF or WEBP"
 BAD_IMAGES = {  # what is put into the place of an image, and what is said of it
     "nothing": (lambda path: None, "no such file, but the labels file names it"),
