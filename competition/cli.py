@@ -215,7 +215,7 @@ def build_notebook_command(
             return
         if not output.is_file():
             raise CellError(f"{output}: no such file; write it with 'competition build-notebook'")
-        committed = output.read_text(encoding="utf-8")
+        committed = output.read_text(encoding="utf-8", errors="replace")
     if committed == text:
         typer.echo(f"{output} is up to date")
         return

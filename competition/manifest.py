@@ -39,7 +39,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(read_untrusted_file(path.resolve(), MAX_MANIFEST_BYTES))
+        manifest = json.loads(read_untrusted_file(path, MAX_MANIFEST_BYTES, follow=True))
     except FileNotFoundError:
         raise DataError(f"no finished data in {folder}: build it with 'competition build-data'") from None
     except (NotAFile, TooLarge):

@@ -21,15 +21,15 @@ def read_solution(path: Path) -> str:
     """
     said = plain_line(str(path))
     try:
-        text = read_untrusted_file(path.resolve(), MAX_SOLUTION_BYTES).decode("utf-8-sig")
+        text = read_untrusted_file(path, MAX_SOLUTION_BYTES, follow=True).decode("utf-8-sig")
     except NotAFile:
         raise CellError(f"{said} cannot be read: it is no file") from None
     except TooLarge as error:
         raise CellError(f"{said} cannot be read: {error.size:,} bytes, {MAX_SOLUTION_BYTES:,} are allowed") from None
     except UnicodeDecodeError:
         raise CellError(f"{said} cannot be read: it is not UTF-8 text") from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        raise CellError(f"{said} cannot be read: {plain_line(str(error))}") from None
+    except OSError as error:
+        raise CellError(f"{said} cannot be read: {error.strerror}") from None
     if path.suffix.lower() != ".ipynb":
         return text
     try:
@@ -58,11 +58,11 @@ def write_notebook(path: Path, text: str, source: Path | None = None) -> None:
         CellError: `path` is `source`, under whatever name; or it is no file, or cannot be written.
     """
     said = plain_line(str(path))
-    if source is not None and path.exists() and path.samefile(source):
-        raise CellError(f"{said} is the file that was given: name another one with -o")
-    if path.exists() and not path.is_file():
-        raise CellError(f"{said} is no file: name one with -o")
     try:
+        if source is not None and path.exists() and path.samefile(source):
+            raise CellError(f"{said} is the file that was given: name another one with -o")
+        if path.exists() and not path.is_file():
+            raise CellError(f"{said} is no file: name one with -o")
         path.write_text(text, encoding="utf-8")
     except FileNotFoundError:
         raise CellError(

@@ -155,6 +155,14 @@ def test_computed_difficulty_knows_the_hard_images():
         out_of_fold_difficulty(images[36:], labels[36:])
 
 
+@pytest.mark.slow
+def test_the_difficulties_of_the_embedded_pool_are_computed_again():
+    """The model that made the embedded pool's difficulties is the one that an organizer's images get."""
+    pool = fashion_pool()
+    computed = out_of_fold_difficulty(pool.images, pool.labels)
+    assert np.corrcoef(computed, pool.difficulty)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "words"),
     [

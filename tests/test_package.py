@@ -104,7 +104,14 @@ def test_the_file_that_was_given_is_never_overwritten(tmp_path, monkeypatch, nam
 
 @pytest.mark.parametrize(
     ("output", "words"),
-    [("nowhere/out.ipynb", "nowhere: no such folder; make it"), ("folder", "is no file"), ("pipe", "is no file")],
+    [
+        ("nowhere/out.ipynb", "nowhere: no such folder; make it"),
+        ("folder", "is no file"),
+        ("pipe", "is no file"),
+        ("cell.py/out.ipynb", "cannot be written: Not a directory"),
+        ("a" * 300, "cannot be written: File name too long"),
+    ],
+    ids=["no folder", "a folder", "a pipe", "a file for a folder", "a long name"],
 )
 def test_a_place_that_cannot_be_written_is_told_in_a_line(tmp_path, output, words):
     """A missing folder, a folder and a pipe in place of the output are one line each, and no pipe is waited for."""
@@ -114,6 +121,8 @@ def test_a_place_that_cannot_be_written_is_told_in_a_line(tmp_path, output, word
     status, said = package(tmp_path / "cell.py", "-o", tmp_path / output)
     assert (status, said.count("\n")) == (1, 1)
     assert words in said
+    starter = CliRunner().invoke(app, ["build-notebook", "-o", str(tmp_path / output)])
+    assert (starter.exit_code, starter.output) == (1, said)
 
 
 @pytest.mark.parametrize(

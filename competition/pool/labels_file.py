@@ -74,7 +74,7 @@ def read_labels(path: Path, positive: str | None = None) -> LabelsFile:
 def read_text(path: Path, said: str) -> str:
     """Read the file's text, or raise `SourceError`."""
     try:
-        return read_untrusted_file(path.resolve(), MAX_LABELS_BYTES).decode("utf-8-sig")
+        return read_untrusted_file(path, MAX_LABELS_BYTES, follow=True).decode("utf-8-sig")
     except FileNotFoundError:
         raise SourceError(f"{said}: no such file; give the CSV of labels with --labels") from None
     except NotAFile:
