@@ -38,10 +38,10 @@ from competition.manifest import (
     public_sha256,
     truth_file,
 )
-from competition.noise import NoiseRates, noisy_labels
+from competition.noise import NoiseRates, found_matrix, noisy_labels
 from competition.notebook import NOTEBOOK_FILE, Origin, build_notebook, notebook_text
 from competition.pool import Pool
-from competition.profiles import CLEAN_PRIOR, Profile
+from competition.profiles import Profile
 from competition.scratch import scratch_folder
 from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
 from competition.task.data import TaskDataset, split_sha256
@@ -67,33 +67,42 @@ class Split:
 
 
 def draw_rows(pool: Pool, profile: Profile, generator: np.random.Generator) -> dict[str, npt.NDArray[np.int64]]:
-    """Draw the pool rows of every split, none twice, with a share of `CLEAN_PRIOR` of class 1 in each.
+    """Draw the pool rows of every split, none twice, with the profile's share of class 1 in each.
 
     Raises:
         SourceError: the pool has too few images of a class for the profile.
     """
     drawn: dict[str, list[npt.NDArray[np.int64]]] = {split: [] for split in profile.sizes()}
+    groups = [tuple(drawn)] if pool.for_test is None else [PUBLIC_SPLITS, PRIVATE_SPLITS]
+    missing = []
     for label in (1, 0):
-        counts = {}
-        for split, size in profile.sizes().items():
-            ones = round(CLEAN_PRIOR * size)
-            counts[split] = ones if label == 1 else size - ones
-        groups = [profile.sizes().keys()] if pool.for_test is None else [PUBLIC_SPLITS, PRIVATE_SPLITS]
         for group in groups:
             allowed = pool.labels == label
             if pool.for_test is not None:
                 allowed &= pool.for_test == (group == PRIVATE_SPLITS)
             rows = generator.permutation(np.flatnonzero(allowed))
-            needed = sum(counts[split] for split in group)
-            if len(rows) < needed:
-                raise SourceError(
-                    f"too few images of class {label}: profile '{profile.name}' needs {needed:,} for "
-                    f"{', '.join(group)}, the source has {len(rows):,}; add images or choose a smaller --profile"
-                )
-            for split in group:
-                drawn[split].append(rows[: counts[split]])
-                rows = rows[counts[split] :]
+            counts = {split: profile.counts(split)[label] for split in group}
+            if len(rows) < sum(counts.values()):
+                missing.append(missing_images(label, counts, len(rows)))
+            for split, count in counts.items():
+                drawn[split].append(rows[:count])
+                rows = rows[count:]
+    if missing:
+        raise SourceError(
+            f"too few images for profile '{profile.name}': {'; '.join(missing)}; add images, or choose a smaller "
+            "--profile or other sizes"
+        )
     return {split: np.concatenate(parts) for split, parts in drawn.items()}
+
+
+def missing_images(label: int, counts: dict[str, int], there: int) -> str:
+    """Say how many images of a class are missing for which split, of those that share `there` images in this order."""
+    lacks, left = [], there
+    for split, count in counts.items():
+        if left < count:
+            lacks.append(f"{count - left:,} for {split}")
+        left = max(0, left - count)
+    return f"class {label} needs {sum(counts.values()):,} and has {there:,}, missing {', '.join(lacks)}"
 
 
 class Streams:
@@ -103,12 +112,14 @@ class Streams:
         self.choice, self.flips, self.order, self.naming = map(np.random.default_rng, sequence.spawn(4))
 
     def make_split(self, pool: Pool, drawn: npt.NDArray[np.int64], noise: NoiseRates | None) -> Split:
-        """Shuffle and name the drawn rows, and flip labels where there is noise."""
+        """Shuffle and name the drawn rows; where there is noise, flip labels or take those that annotators gave."""
         rows = self.order.permutation(drawn)
         names = [f"{self.naming.bytes(8).hex()}.png" for _ in rows]
         clean = pool.labels[rows]
         if noise is None:
             return Split(rows, names, clean, clean)
+        if pool.noisy is not None:
+            return Split(rows, names, clean, pool.noisy[rows])
         difficulty = pool.difficulty if pool.difficulty is not None else np.zeros(len(pool.labels), dtype=np.float32)
         return Split(rows, names, clean, noisy_labels(clean, difficulty[rows], noise, self.flips))
 
@@ -125,15 +136,19 @@ def draw_splits(pool: Pool, profile: Profile, noise: NoiseRates, seed: int) -> d
 def redraw_train(pool: Pool, splits: dict[str, Split], noise: NoiseRates, seed: int, number: int) -> Split:
     """Draw another training set of the same size and class balance: new noise, order and names.
 
-    Images that stand in no split come first, then those of ``train``; never one of another split. The redraw depends
-    on (seed, number) alone, so that asking for more redraws changes none.
+    Images that stand in no split come first, then those of ``train``; never one of another split. Where annotators gave
+    the labels, only other images make other noise. The redraw depends on (seed, number) alone, so that asking for more
+    redraws changes none.
 
     Args:
         splits: the build's splits, as `draw_splits` made them.
         number: 1 for the first redraw.
+
+    Raises:
+        SourceError: annotators gave the labels, and no image is left over, so that it would be ``train`` again.
     """
     streams = Streams(np.random.SeedSequence([seed, number]))
-    rows = []
+    rows, left_over = [], 0
     for label in (1, 0):
         ours = splits["train"].rows[splits["train"].clean == label]
         allowed = pool.labels == label
@@ -141,8 +156,14 @@ def redraw_train(pool: Pool, splits: dict[str, Split], noise: NoiseRates, seed: 
             allowed &= ~pool.for_test
         for split in splits.values():
             allowed[split.rows] = False
+        left_over += int(allowed.sum())
         fresh = streams.choice.permutation(np.flatnonzero(allowed))
         rows.append(np.concatenate([fresh, streams.choice.permutation(ours)])[: len(ours)])
+    if pool.noisy is not None and not left_over:
+        raise SourceError(
+            "--redraw needs images that stand in no split, as the labels of column noisy_label cannot be drawn anew: "
+            "add images, choose a smaller --train-size, or leave --redraw out"
+        )
     return streams.make_split(pool, np.concatenate(rows), noise)
 
 
@@ -192,6 +213,18 @@ def write_zip(folder: Path) -> None:
             archive.writestr(member, path.read_bytes())
 
 
+def noise_entries(pool: Pool, noise: NoiseRates, train: Split) -> dict[str, Any]:
+    """Return what the private manifest says of the noise; annotators' labels have the matrix that was found."""
+    drawn = pool.noisy is None
+    return {
+        "noise": "drawn" if drawn else "annotated",
+        "transition_matrix": noise.transition_matrix() if drawn else found_matrix(train.clean, train.labels),
+        "difficulty_spread": noise.difficulty_spread() if drawn and pool.difficulty is not None else [0.0, 0.0],
+        "found_flip_rates": [found_matrix(train.clean, train.labels)[i][1 - i] for i in (0, 1)],
+        "flipped": int((train.clean != train.labels).sum()),
+    }
+
+
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `folder`'s manifest."""
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n")
@@ -211,6 +244,7 @@ def build_data(
     Everything is written beside `out` and moved there in one step, so an interrupted build leaves no half data folder.
 
     Args:
+        noise: how labels flip; not used where the pool brings the labels that annotators gave.
         redraws: how many further training draws to make, ``private/redraw-1`` and so on; see `redraw_train`.
         kit_url: where participants get the kit, for the README that is handed out.
 
@@ -243,10 +277,9 @@ def build_data(
             **shared,
             "seed": str(seed),
             "source": pool.name,
-            "clean_prior": CLEAN_PRIOR,
-            "transition_matrix": noise.transition_matrix(),
-            "difficulty_spread": noise.difficulty_spread() if pool.difficulty is not None else [0.0, 0.0],
-            "flipped": int((splits["train"].clean != splits["train"].labels).sum()),
+            "classes": list(pool.classes),
+            "clean_prior": profile.prior,
+            **noise_entries(pool, noise, splits["train"]),
             "splits": entries,
         }
         write_manifest(private, manifest)

@@ -8,15 +8,17 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from competition.errors import CellError, CompetitionError
+from competition.errors import CellError, CompetitionError, SourceError
+from competition.foreign_text import plain_name
 from competition.manifest import public_sha256, read_manifest
 from competition.notebook import (
     NOTEBOOK_FILE,
@@ -25,11 +27,17 @@ from competition.notebook import (
     graft,
     notebook_text,
 )
-from competition.profiles import NOISE, PROFILES, ProfileName
+from competition.packaging import read_solution, write_notebook
+from competition.profiles import CLEAN_PRIOR, MAX_IMAGES, NOISE, PROFILES, ProfileName, own_noise, own_profile
+
+if TYPE_CHECKING:
+    from competition.pool import Pool
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 USAGE_ERROR = 2
 FAILED = 1
+RATES = (NOISE.flip_0_to_1, NOISE.flip_1_to_0)
+SPREAD = (NOISE.spread_0, NOISE.spread_1)
 
 
 class Source(StrEnum):
@@ -41,17 +49,48 @@ class Source(StrEnum):
 
 @contextmanager
 def errors_to_status() -> Iterator[None]:
-    """Print a `CompetitionError`'s message instead of a traceback, and exit with status 1."""
+    """Print the lines of a `CompetitionError`'s message instead of a traceback, and exit with status 1."""
     try:
         yield
     except CompetitionError as error:
-        typer.echo(f"error: {error}", err=True)
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
         raise typer.Exit(FAILED) from None
 
 
 def usage_error(message: str) -> typer.BadParameter:
     """Make the error for options that do not go together (exit status 2)."""
     return typer.BadParameter(message)
+
+
+def check_noise_options(
+    pool: Pool, flip_rates: tuple[float, float] | None, spread: tuple[float, float] | None, difficulty: bool
+) -> None:
+    """Refuse options of the noise that the source leaves no room for, with a `SourceError`."""
+    if pool.noisy is not None and (flip_rates or spread or difficulty):
+        raise SourceError(
+            "the CSV has a column noisy_label, so nothing is flipped: leave --flip-rates, --spread and --difficulty out"
+        )
+    if difficulty and pool.difficulty is not None:
+        raise SourceError("the CSV has a column difficulty: remove it, or leave --difficulty out")
+    if spread and pool.difficulty is None and not difficulty:
+        raise SourceError("--spread needs to know which images are hard: add --difficulty, or a column of this name")
+
+
+def notes(pool: Pool, difficulty: bool) -> Iterator[str]:
+    """Yield what an organizer should know of their source."""
+    if pool.classes != ("0", "1"):
+        yield "class 0 is {!r}, class 1 {!r}".format(*map(plain_name, pool.classes))
+    if pool.bits > 8:
+        top = (1 << pool.bits) - 1
+        yield f"the images' grey values take {pool.bits} bits, 0 to {top:,}: brought to 0 to 255"
+    if pool.noisy is not None:
+        yield "the training labels are those of the column noisy_label; nothing is flipped"
+    elif pool.difficulty is None and not difficulty:
+        yield (
+            "the CSV has no column 'difficulty', so within a class every image flips equally often; "
+            "--difficulty computes it"
+        )
 
 
 @app.command("build-data")
@@ -64,10 +103,40 @@ def build_data_command(
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data"),
     images: Annotated[Path | None, typer.Option(help="With --source folder: the folder of images.")] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="With --source folder: CSV with columns file, label[, difficulty].")
+        Path | None,
+        typer.Option(help="With --source folder: CSV with columns file, label[, difficulty][, noisy_label]."),
     ] = None,
     size: Annotated[
         int | None, typer.Option(min=8, max=512, help="With --source folder: resize to SIZE x SIZE.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --source folder: the label that becomes class 1.")
+    ] = None,
+    difficulty: Annotated[
+        bool, typer.Option("--difficulty", help="With --source folder: compute how hard each image is.")
+    ] = False,
+    train_size: Annotated[
+        int | None, typer.Option(min=2, max=MAX_IMAGES, metavar="N", help="Images in train, instead of the profile's.")
+    ] = None,
+    val_size: Annotated[
+        int | None, typer.Option(min=2, max=MAX_IMAGES, metavar="N", help="Images in val, likewise.")
+    ] = None,
+    test_size: Annotated[
+        int | None, typer.Option(min=2, max=MAX_IMAGES, metavar="N", help="Images in each test set, likewise.")
+    ] = None,
+    prior: Annotated[
+        float | None, typer.Option(metavar="SHARE", help=f"Share of class 1 in every split. Default: {CLEAN_PRIOR}.")
+    ] = None,
+    flip_rates: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="R0 R1", help=f"Mean flip rate of each class. Default: {RATES[0]} {RATES[1]}."),
+    ] = None,
+    spread: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="S0 S1",
+            help=f"How far the rates of the easiest and the hardest image lie off. Default: {SPREAD[0]} {SPREAD[1]}.",
+        ),
     ] = None,
     redraw: Annotated[
         int, typer.Option(min=0, max=99, metavar="K", help="Also make K further private training draws.")
@@ -79,30 +148,42 @@ def build_data_command(
     """Build the data: public/ to hand out, private/ to keep."""
     if source is Source.FOLDER and (images is None or labels is None):
         raise usage_error("--source folder needs --images FOLDER and --labels CSV")
-    if source is Source.FASHION and (images or labels or size):
-        raise usage_error("--images, --labels and --size go with --source folder")
+    if source is Source.FASHION and (images or labels or size or positive is not None or difficulty):
+        raise usage_error("--images, --labels, --size, --positive and --difficulty go with --source folder")
     if kit_url is not None and not re.fullmatch(r"https?://[^\s<>]+", kit_url):
         raise usage_error("--kit-url takes an address that begins with https:// or http://")
+    sizes = {"train": train_size, "val": val_size, "test_a": test_size, "test_b": test_size, "prior": prior}
+    try:
+        chosen = own_profile(PROFILES[profile], sizes)
+        noise = own_noise(flip_rates, spread)
+    except ValueError as error:
+        raise usage_error(str(error)) from None
     if seed is not None:
         typer.echo(
             f"warning: --seed {seed} is for practice and CI: whoever knows it can rebuild the secret answers", err=True
         )
     from competition.build import build_data  # torch loads slowly, and a usage error needs none
-    from competition.pool import fashion_pool, folder_pool
+    from competition.pool import fashion_pool
+    from competition.pool.folder import folder_pool
 
     with errors_to_status():
-        pool = folder_pool(images, labels, size) if images and labels else fashion_pool()
-        if pool.difficulty is None:
-            typer.echo("note: the CSV has no column 'difficulty', so within a class every image flips equally often")
+        pool = folder_pool(images, labels, size, positive) if images and labels else fashion_pool()
+        check_noise_options(pool, flip_rates, spread, difficulty)
+        for note in notes(pool, difficulty):
+            typer.echo(f"note: {note}")
+        if difficulty:
+            from competition.pool.difficulty import out_of_fold_difficulty  # scikit-learn loads slowly
+
+            pool = replace(pool, difficulty=out_of_fold_difficulty(pool.images, pool.labels))
         secret = secrets.randbits(128) if seed is None else seed
-        manifest = build_data(pool, PROFILES[profile], NOISE, secret, out, redraw, kit_url)
-    table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {profile}, source {source}")
+        manifest = build_data(pool, chosen, noise, secret, out, redraw, kit_url)
+    table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {chosen.name}, source {source}")
     for name, entry in manifest["splits"].items():
         table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")
     Console().print(table)
-    typer.echo(
-        f"{manifest['flipped']:,} training labels are wrong. Hand out {out}/public as it is; keep {out}/private."
-    )
+    rates = [f"{rate:.1%} of class {label}" for label, rate in enumerate(manifest["found_flip_rates"])]
+    typer.echo(f"{manifest['flipped']:,} training labels are wrong, {' and '.join(rates)}.")
+    typer.echo(f"Hand out {out}/public as it is; keep {out}/private.")
     if source is Source.FASHION:
         typer.echo("The embedded pool is public: good for practice; a ranked contest needs unpublished images.")
 
@@ -129,12 +210,12 @@ def build_notebook_command(
             origin = Origin(public_sha256(read_manifest(public)), ids, zips)
         text = notebook_text(build_notebook(origin))
         if not check:
-            output.write_text(text, encoding="utf-8")
+            write_notebook(output, text)
             typer.echo(f"wrote {output}")
             return
         if not output.is_file():
             raise CellError(f"{output}: no such file; write it with 'competition build-notebook'")
-        committed = output.read_text(encoding="utf-8")
+        committed = output.read_text(encoding="utf-8", errors="replace")
     if committed == text:
         typer.echo(f"{output} is up to date")
         return
@@ -155,17 +236,17 @@ def zip_sha256(path: Path) -> str:
 
 @app.command()
 def package(
-    cell: Annotated[Path, typer.Argument(metavar="CELL.py", help="A file with the solution cell's content.")],
+    cell: Annotated[
+        Path,
+        typer.Argument(metavar="CELL.py", help="A file with the solution cell's content, or a notebook (.ipynb)."),
+    ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: CELL.ipynb here.")] = None,
 ) -> None:
-    """Graft a solution file into the starter notebook."""
+    """Graft a solution file, or the solution cell of a notebook, into the starter notebook."""
     with errors_to_status():
-        try:
-            solution = cell.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CellError(f"{cell} cannot be read: {error}") from None
+        solution = read_solution(cell)
         path = output or Path(f"{cell.stem}.ipynb")
-        path.write_text(notebook_text(graft(solution)), encoding="utf-8")
+        write_notebook(path, notebook_text(graft(solution)), cell)
     from competition.names import parse, undefined_names
 
     tree = parse(solution)

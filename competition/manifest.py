@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from competition.errors import DataError
+from competition.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 
 MANIFEST_FILE = "manifest.json"
 PUBLIC_SPLITS = ("train", "val")
 PRIVATE_SPLITS = ("test_a", "test_b")
+MAX_MANIFEST_BYTES = 1 << 20
 REDRAW_PREFIX = "redraw-"
 TRUTH_COLUMNS = ("file", "clean_label", "noisy_label")
 
@@ -37,9 +39,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(read_untrusted_file(path, MAX_MANIFEST_BYTES, follow=True))
     except FileNotFoundError:
         raise DataError(f"no finished data in {folder}: build it with 'competition build-data'") from None
+    except (NotAFile, TooLarge):
+        raise DataError(f"{path} is not a manifest: build the data again") from None
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}): build the data again") from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("splits"), dict):

@@ -17,10 +17,9 @@ from competition.cli import app
 from competition.errors import DataError, SourceError
 from competition.manifest import read_manifest
 from competition.noise import NoiseRates, flip_probabilities, noisy_labels
-from competition.pool import fashion_pool, folder_pool, read_grey
+from competition.pool import fashion_pool
 from competition.profiles import NOISE, PROFILES, Profile
 from competition.splits import open_split
-from competition.task.data import load_data
 
 TINY = Profile("tiny", 32, 16, 16, 16)
 
@@ -50,10 +49,20 @@ def test_noise_is_a_pure_function_of_its_arguments():
     assert (first != clean)[clean == 0].mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_impossible_rates_are_refused():
-    """A rate whose spread leaves the range of a probability is an error, not a clipped surprise."""
-    with pytest.raises(ValueError, match=r"class 1: flip rate 0\.95 with spread 0\.1"):
-        flip_probabilities(np.array([1]), np.zeros(1, dtype=np.float32), NoiseRates(0.95, 0.0, spread_1=0.1))
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({"flip_1_to_0": 0.9, "flip_0_to_1": 0.0, "spread_1": 0.2}, r"class 1: flip rate 0\.9 with spread 0\.2 leaves"),
+        ({"flip_1_to_0": 0.5, "flip_0_to_1": 0.1, "spread_0": 0.2}, r"class 0: flip rate 0\.1 with spread 0\.2 leaves"),
+        ({"flip_1_to_0": 0.5, "flip_0_to_1": 0.1, "spread_0": -0.1}, r"class 0: .* with spread -0\.1 leaves"),
+        ({"flip_1_to_0": float("nan"), "flip_0_to_1": 0.1}, r"class 1: flip rate nan"),
+        ({"flip_1_to_0": 0.5, "flip_0_to_1": 0.5}, "make 1 or more together"),
+    ],
+)
+def test_impossible_rates_are_refused(rates, words):
+    """A rate whose spread leaves the range of a probability is an error, no clipped surprise; so are useless labels."""
+    with pytest.raises(ValueError, match=words):
+        NoiseRates(**rates)
 
 
 def test_the_embedded_pool_serves_the_full_profile_with_no_image_twice():
@@ -203,97 +212,8 @@ def test_checksums_do_not_depend_on_the_png_encoder(tmp_path):
     open_split(folder, "val")
 
 
-def write_source(folder, *, images=120, sizes=((20, 24),), labels=None, columns=("file", "label"), extra=()):
-    """Write an organizer's own images of several modes, and their CSV; return both paths."""
-    generator = np.random.default_rng(0)
-    (folder / "images").mkdir(parents=True)
-    rows = []
-    for index in range(images):
-        shape = sizes[index % len(sizes)]
-        mode = ("L", "RGB", "RGBA", "I;16", "P", "1", "LA", "CMYK")[index % 8]
-        pixels = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
-        image = Image.fromarray(pixels)
-        image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
-        name = f"{index}.{'tiff' if mode == 'CMYK' else 'png'}"
-        image.save(folder / "images" / name)
-        rows.append([name, labels[index] if labels else index % 2, *extra])
-    with open(folder / "labels.csv", "w", newline="") as stream:
-        csv.writer(stream).writerows([columns, *rows])
-    return folder / "images", folder / "labels.csv"
-
-
-def test_a_folder_of_ones_own_becomes_a_competition(tmp_path):
-    """Images of any mode and size, resized on request, build a whole data folder that the task can load."""
-    images, labels = write_source(tmp_path / "source", images=600, sizes=((20, 24), (31, 17)))
-    options = ["--source", "folder", "--images", str(images), "--labels", str(labels), "--size", "28"]
-    out = tmp_path / "data"
-    result = CliRunner().invoke(app, ["build-data", *options, "--profile", "debug", "--out", str(out)])
-    assert result.exit_code == 1
-    assert "too few images of class 1: profile 'debug' needs 480" in result.output
-    images, labels = write_source(tmp_path / "more", images=960, sizes=((20, 24), (31, 17)))
-    options = ["--source", "folder", "--images", str(images), "--labels", str(labels), "--size", "28"]
-    result = CliRunner().invoke(app, ["build-data", *options, "--profile", "debug", "--out", str(out)])
-    assert result.exit_code == 0, result.output
-    assert "every image flips equally often" in result.output
-    train, val = load_data(out / "public")
-    assert next(iter(train))[0].shape == (128, 1, 28, 28)
-    assert len(val.dataset) == 128
-
-
-def test_grey_values_survive_every_mode(tmp_path):
-    """The same grey picture stored in any mode reads as the same grey values; transparent parts are black."""
-    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    for mode in ("L", "RGB", "RGBA", "P", "LA"):
-        path = tmp_path / f"{mode}.png"
-        Image.fromarray(grey).convert(mode).save(path)
-        assert np.abs(read_grey(path, None).astype(int) - grey).max() <= 1, mode
-    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
-    assert (read_grey(tmp_path / "sixteen.png", None) == grey).all()
-    Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(tmp_path / "clear.png")
-    assert (read_grey(tmp_path / "clear.png", None) == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ({"labels": [2, *[0, 1] * 3, 0]}, "labels must be 0 or 1, also found 2"),
-        ({"labels": ["cat", *[0, 1] * 3, 0]}, "also found cat"),
-        ({"labels": [1] * 8}, "needs images of both classes"),
-        ({"columns": ("name", "label")}, "the columns are ['name', 'label']"),
-        ({"sizes": ((20, 24), (8, 9))}, "0.png is 24 x 20 and 1.png is 9 x 8"),
-        ({"columns": ("file", "label", "difficulty"), "extra": ("hard",)}, "a difficulty is not a number"),
-        ({"columns": ("file", "label", "difficulty"), "extra": ("nan",)}, "a difficulty is not finite"),
-    ],
-)
-def test_a_wrong_source_is_refused_with_the_reason(tmp_path, source, words):
-    """Wrong labels, columns, sizes and difficulties each give their own message."""
-    with pytest.raises(SourceError, match=re.escape(words)):
-        folder_pool(*write_source(tmp_path / "source", images=8, **source))
-
-
-def test_missing_and_unreadable_files_of_a_source_are_named(tmp_path):
-    """A missing folder, CSV or image, a repeated name and a file that is no image each give their own message."""
-    images, labels = write_source(tmp_path / "source", images=8)
-    with pytest.raises(SourceError, match="no such folder"):
-        folder_pool(tmp_path / "nowhere", labels)
-    with pytest.raises(SourceError, match="no such file; give the CSV"):
-        folder_pool(images, tmp_path / "nothing.csv")
-    (images / "3.png").write_text("not an image")
-    with pytest.raises(SourceError, match=r"3\.png: cannot be read as an image"):
-        folder_pool(images, labels)
-    (images / "3.png").unlink()
-    with pytest.raises(SourceError, match=r"3\.png: no such file, but the labels file names it"):
-        folder_pool(images, labels)
-    labels.write_text("file,label\n0.png,1\n0.png,0\n")
-    with pytest.raises(SourceError, match=r"named more than once: 0\.png"):
-        folder_pool(images, labels)
-
-
-def test_difficulties_of_a_source_reach_the_noise(tmp_path):
-    """A CSV's difficulty column decides which labels flip more often."""
-    images, labels = write_source(tmp_path / "s", images=8, columns=("file", "label", "difficulty"), extra=(0.5,))
-    pool = folder_pool(images, labels, size=28)
-    assert pool.difficulty is not None
+def test_difficulties_reach_the_noise():
+    """Within a class, harder images flip more often."""
     hard = replace(fashion_pool(), difficulty=np.linspace(0, 1, 18_800, dtype=np.float32))
     train = draw_splits(hard, PROFILES["full"], NoiseRates(0.5, 0.0, spread_1=0.5), 1)["train"]
     flipped = train.labels != train.clean

@@ -1,7 +1,6 @@
 """The data as a participant has it: where the notebook looks for it, and what it says of data that will not do."""
 
 import hashlib
-import io
 import re
 import shutil
 import sys
@@ -16,6 +15,7 @@ from competition.errors import DataError
 from competition.splits import open_split
 from competition.task.data import download_data, load_data, read_labels, unpack_data
 from competition.task.errors import NotebookError
+from tests.made_files import packed
 
 IDS = {"train": "id-of-train", "val": "id-of-val"}
 
@@ -206,14 +206,6 @@ def test_a_download_with_another_checksum_leaves_nothing_behind(here, drive):
     assert said.startswith("What was downloaded is not train.zip: its sha256 is")
     assert hashlib.sha256(b"<html>Sign in</html>").hexdigest() in said
     assert names(here) == []
-
-
-def packed(files, compression=zipfile.ZIP_DEFLATED):
-    """Return the bytes of a zip file."""
-    with zipfile.ZipFile(stream := io.BytesIO(), "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 def damaged_zips(archive):

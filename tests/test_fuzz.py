@@ -17,12 +17,12 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from competition.foreign_text import MAX_MESSAGE
 from competition.notebook import SOLUTION_MARKER, build_notebook, graft, notebook_text
 from competition.task.serving import FRAME_HEADER
 from grader.grading.gateway import ChannelEnded, Gateway
 from grader.grading.training import early_end, error_in_notebook
 from grader.safe_io import plain_message
-from grader.safe_io.foreign_text import MAX_MESSAGE
 from grader.submission import read_submission
 from grader.verdicts import ParticipantFault, Verdict
 

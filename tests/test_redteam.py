@@ -26,6 +26,7 @@ import torch
 
 import grader.grading.settings
 import grader.sandbox.bubblewrap
+from competition.foreign_text import MAX_MESSAGE
 from competition.notebook import MAX_CELL_BYTES, graft, notebook_text
 from competition.splits import open_split
 from competition.task.data import make_loader
@@ -33,7 +34,6 @@ from competition.task.points import performance
 from competition.task.training import train_two_models
 from grader.analysis import read_truth
 from grader.grading import evaluate, load_models, unpack_selections
-from grader.safe_io.foreign_text import MAX_MESSAGE
 from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, default_limits, gateway_folder, run_notebook
 from grader.sandbox.running import CAPTURED_BYTES
 from grader.verdicts import Verdict

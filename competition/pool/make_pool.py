@@ -13,7 +13,7 @@ Arrays of the file, one row per image:
 ``category``   uint8       [N], Fashion-MNIST's own class: 0 T-shirt/top, 2 pullover, 3 dress, 4 coat, 6 shirt
 ``in_test``    bool        [N], whether the image comes from Fashion-MNIST's test part
 ``row``        uint16      [N], its row in that part
-``difficulty`` float32     [N], 1 - out-of-fold probability of the true class (see `out_of_fold_difficulty`)
+``difficulty`` float32     [N], 1 - out-of-fold probability of the true class (see `competition.pool.difficulty`)
 =============  ==========  =====================================================================
 """
 
@@ -25,10 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+
+from competition.pool.difficulty import out_of_fold_difficulty
 
 DEFAULT_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 POOL_FILE = Path(__file__).with_name("fashion_mnist.npz")
@@ -48,22 +46,6 @@ def read_part(folder: Path, prefix: str) -> tuple[npt.NDArray[np.uint8], npt.NDA
     """Read one part ("train" or "t10k"): images uint8 [N, 28, 28] and categories uint8 [N]."""
     images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
     return images, read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 8)
-
-
-def out_of_fold_difficulty(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Say how hard each image is: 1 - p(true class) of a model that never saw it.
-
-    Five-fold, gradient-boosted trees on 50 principal components, classes weighted to equal mass. Returns float32 [N].
-    """
-    model = make_pipeline(
-        PCA(50, random_state=SEED), HistGradientBoostingClassifier(class_weight="balanced", random_state=SEED)
-    )
-    folds = StratifiedKFold(5, shuffle=True, random_state=SEED)
-    probabilities = cross_val_predict(
-        model, images.reshape(len(images), -1) / 255.0, labels, cv=folds, method="predict_proba"
-    )
-    difficulty: npt.NDArray[np.float32] = (1 - probabilities[np.arange(len(labels)), labels]).astype(np.float32)
-    return difficulty
 
 
 def main(folder: Path) -> None:

@@ -15,9 +15,9 @@ import csv
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,9 @@ from torchvision.datasets import VisionDataset
 Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
 KAGGLE_INPUTS = "/kaggle/input"
 KAGGLE_LEVELS = 4  # how deep a data set may lie there
+MAX_FILES, MAX_UNPACKED_BYTES = 100_000, 4 << 30  # of a zip file
+MAX_FILE_BYTES, MAX_SIDE = 64 << 20, 1024  # of an image, in pixels
+FORMATS = ("PNG", "JPEG")
 
 
 def data_folders(root: str | Path = ".") -> Iterator[Path]:
@@ -117,8 +120,12 @@ def unpack_data(root: str | Path = ".") -> None:
         with tempfile.TemporaryDirectory(dir=root) as scratch:
             try:
                 with zipfile.ZipFile(archive) as opened:
-                    opened.extractall(scratch)
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+                    members = opened.infolist()
+                    size = sum(member.file_size for member in members)  # of one that holds more, no more is unpacked
+                    if len(members) > MAX_FILES or size > MAX_UNPACKED_BYTES:
+                        raise ValueError(f"{len(members):,} files, {size:,} bytes")
+                    opened.extractall(scratch)  # which never leaves its folder
+            except Exception as error:  # whatever the bytes lead the decoders to
                 raise NotebookError(
                     f"{archive.resolve()} cannot be unpacked, it is another file or a part of one ({error}): delete "
                     "it, get it again, and run this cell again."
@@ -132,6 +139,18 @@ def unpack_data(root: str | Path = ".") -> None:
             shutil.move(labels[0].parent, folder)
 
 
+def regular(path: Path) -> Path:
+    """Return the path of a file that can be read; never that of a pipe or a device, at which the notebook would wait.
+
+    Raises:
+        OSError: it is missing, no file, or too large.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+        raise OSError(f"it is no file of at most {MAX_FILE_BYTES >> 20} MiB")
+    return path
+
+
 def read_labels(path: Path) -> list[tuple[str, int]]:
     """Read a labels file, also one that a spreadsheet has saved again: file names and labels, in its order.
 
@@ -139,20 +158,23 @@ def read_labels(path: Path) -> list[tuple[str, int]]:
         NotebookError: it is missing, or holds something else.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
+        delimiter = ";" if ";" in "".join(lines[:1]) else ","
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise unreadable(path, error) from None
-    delimiter = ";" if ";" in "".join(lines[:1]) else ","
     pairs = []
-    for number, row in enumerate(csv.reader(lines, delimiter=delimiter), 1):
+    for number, row in enumerate(rows, 1):
         if number == 1 or not any(row):  # the header; a blank line
             continue
         try:
             name, label = row[0], int(row[1])
         except (IndexError, ValueError):
             name, label = "", -1
-        if not name or label not in range(NUM_CLASSES):
-            raise NotebookError(f"{path}, line {number}: expected a file name and 0 or 1, not {delimiter.join(row)!r}")
+        plain = name and name.isprintable() and name == Path(name).name  # so that no name leaves the folder
+        if not plain or label not in range(NUM_CLASSES):
+            found = delimiter.join(row)[:80]
+            raise NotebookError(f"{path}, line {number}: expected a file name and 0 or 1, not {found!r}")
         pairs.append((name, label))
     if not pairs:
         raise NotebookError(f"{path} holds no labels")
@@ -194,9 +216,11 @@ class TaskDataset(VisionDataset):
         pixels = []
         for name in self.files:
             try:
-                with Image.open(folder / name) as image:
+                with Image.open(regular(folder / name), formats=FORMATS) as image:
+                    if max(image.size) > MAX_SIDE:
+                        raise ValueError(f"it has {image.width} x {image.height} pixels")
                     pixels.append(np.asarray(image.convert("L")))
-            except (OSError, SyntaxError, ValueError) as error:
+            except Exception as error:  # whatever the bytes lead the decoders to
                 raise unreadable(folder / name, error) from None
             if pixels[-1].shape != pixels[0].shape:
                 raise NotebookError(f"{folder / name} has another size than {self.files[0]}")

@@ -34,7 +34,12 @@ def plain_message(text: str) -> str:
     return plain_text(text).strip()[-MAX_MESSAGE:]
 
 
+def plain_line(text: str) -> str:
+    """Make a text of any origin one line that is harmless to print; every stretch of white space becomes a blank."""
+    return " ".join(plain_text(text).split())
+
+
 def plain_name(name: str) -> str:
     """Make a participant's name, or a file's, harmless to print, and short enough for a line."""
-    text = " ".join(plain_text(name).split())
+    text = plain_line(name)
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"

@@ -23,10 +23,13 @@ class TooLarge(Exception):
         self.size = size
 
 
-def read_untrusted_file(path: str | Path, limit: int, *, dir_fd: int | None = None, links: int | None = None) -> bytes:
+def read_untrusted_file(
+    path: str | Path, limit: int, *, dir_fd: int | None = None, links: int | None = None, follow: bool = False
+) -> bytes:
     """Read a regular file of at most `limit` bytes, without following a link and without blocking on a pipe.
 
     Args:
+        follow: whether a link is followed all the same, where who named the path may read whatever it leads to.
         dir_fd: a folder to which `path` is relative.
         links: how many names the file must have; None for any number.
 
@@ -36,7 +39,7 @@ def read_untrusted_file(path: str | Path, limit: int, *, dir_fd: int | None = No
         OSError: it is missing or unreadable.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=dir_fd)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW), dir_fd=dir_fd)
     except OSError:
         if stat.S_ISLNK(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
             raise NotAFile from None

@@ -1,0 +1,34 @@
+"""Files that are made byte by byte: PNGs that claim what they do not hold, images in memory, zips."""
+
+import io
+import struct
+import zipfile
+import zlib
+
+
+def chunk(kind, content):
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+TEXT_BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))
+
+
+def png(width, height, data=b"", extra=b""):
+    """Return the bytes of a grey PNG that claims a size, whatever its data are, with another chunk."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def saved(image, **options):
+    """Return the bytes of an image file."""
+    image.save(stream := io.BytesIO(), **options)
+    return stream.getvalue()
+
+
+def packed(files, compression=zipfile.ZIP_DEFLATED):
+    """Return the bytes of a zip file."""
+    with zipfile.ZipFile(stream := io.BytesIO(), "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
