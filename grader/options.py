@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from grader.safe_io import plain_text
 from grader.sandbox import Backend
 
-PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
+PARTICIPANT, USAGE, OURS, INTERRUPTED = 1, 2, 3, 130
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
@@ -57,9 +59,14 @@ SandboxOption = Annotated[Backend, typer.Option(help="none isolates nothing: onl
 ImageOption = Annotated[str, typer.Option(help="With podman or docker: the image that 'make image' built.")]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print text, which may be anybody's: all that a command prints goes this way, or as plain text into a table."""
+    print(plain_text(text), file=sys.stderr if err else sys.stdout)  # typer's echo takes ASCII terminals for UTF-8
+
+
 def fail(message: str) -> typer.Exit:
     """Print an error of ours and make the exit that reports it."""
-    typer.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     return typer.Exit(OURS)
 
 

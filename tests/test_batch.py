@@ -17,8 +17,8 @@ import grader.contest.cli
 from competition.notebook import graft, notebook_text
 from competition.splits import open_split
 from grader.contest.batch import Event, Step, make_jobs
-from grader.contest.entries import read_entries
 from grader.contest.progress import BatchView
+from grader.contest.receiving import read_entries
 from grader.contest.store import Origin, Store
 from grader.grading import Settings, draft_record, evaluate, load_models, read_record
 from grader.verdicts import Verdict
@@ -276,7 +276,7 @@ def test_the_live_table_shows_what_runs_and_what_remains(contest):
     for name in ("ann", "bob"):
         contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
     with Store(contest.store) as store:
-        submissions = store.receive(read_entries(contest.submissions))
+        submissions = store.receive(read_entries(contest.submissions).entries)
     first, second = make_jobs(submissions, Settings(contest.data, "test_a"), [123])
     console = Console(force_terminal=True, width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with closing(console.file), BatchView(console) as view:

@@ -20,7 +20,7 @@ from competition.task.constants import NUM_THREADS, SEED
 from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
 from grader.contest.boards import Rules
 from grader.contest.bound import grade_oracle
-from grader.contest.entries import read_entries
+from grader.contest.names import name_key
 from grader.contest.options import (
     LimitOption,
     PolicyOption,
@@ -31,13 +31,15 @@ from grader.contest.options import (
 )
 from grader.contest.policy import NOT_GRADED, Policy
 from grader.contest.progress import BatchView
+from grader.contest.receiving import Reception, receive
 from grader.contest.reuse import Reuse
 from grader.contest.similarity import read_solutions, similar_solutions
-from grader.contest.store import Entry, Kind, Store, open_existing
+from grader.contest.store import Kind, Store, open_existing
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
 from grader.options import (
     INTERRUPTED,
+    USAGE,
     DataOption,
     Device,
     DeviceOption,
@@ -52,8 +54,9 @@ from grader.options import (
     chosen_device,
     fail,
     print_wide,
+    say,
 )
-from grader.safe_io import plain_name
+from grader.safe_io import plain_line, plain_name
 from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
 from grader.verdicts import InfrastructureError, Verdict
 
@@ -64,7 +67,8 @@ def batch_command(
         typer.Argument(
             exists=True,
             metavar="[FOLDER|CSV]",
-            help="<participant>.ipynb or <participant>/*.ipynb; or a CSV: participant, path, submitted_at[, final].",
+            help="<participant>.ipynb, or notebooks below <participant>/; or a CSV: participant, path, submitted_at[, "
+            "final].",
         ),
     ] = None,
     reference: Annotated[
@@ -104,7 +108,10 @@ def batch_command(
         typer.Option(min=0, help="GPUs of one grading on Ray; fractions share one. Default: 1 with --device cuda."),
     ] = None,
 ) -> None:
-    """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice."""
+    """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice.
+
+    What cannot be received is named, and the others are graded; exit status 2 where that may be a submission.
+    """
     if source is None and not (missing or oracle):
         raise typer.BadParameter("name a folder or a CSV, or give --missing or --oracle")
     if missing and (source is not None or split is Split.VAL):
@@ -137,13 +144,14 @@ def batch_command(
         if sandbox is Backend.BWRAP and (problem := bwrap_problem()):
             raise InfrastructureError(f"no sandbox: {problem}")
         with open_existing(store) if missing else Store(store) as opened:
+            kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
+            reception = receive_all(opened, source, kind) if source else None
             if missing:
                 wanted = board_of(opened, runs, split.value, rules, title="").missing
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
-                kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
-                submissions = opened.receive(entries_in(source, kind)) if source else []
+                submissions = reception.submissions if reception else []
             reuse = Reuse(opened, runs, data)
             jobs = make_jobs(submissions, settings, list(rules.seeds))
             verdicts = grade_jobs(jobs, opened, reuse, runs, start_workers, console)
@@ -153,18 +161,30 @@ def batch_command(
     except InfrastructureError as error:
         raise fail(error.message) from None
     except KeyboardInterrupt:
-        typer.echo("stopped: what was graded is kept, and the same command goes on from here", err=True)
+        say("stopped: what was graded is kept, and the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if lost := verdicts[Verdict.INFRASTRUCTURE_ERROR]:
         raise fail(f"{lost} of these are our own fault; the same command tries them again")
+    if reception and (left := sum(aside.lost for aside in reception.aside)):
+        say(f"error: left aside and not graded, in number {left}: they are named above", err=True)
+        raise typer.Exit(USAGE)
 
 
-def entries_in(source: Path, kind: Kind) -> list[Entry]:
-    """Read what was handed in; a CSV that is none, or an empty folder, is a usage error."""
+def receive_all(store: Store, source: Path, kind: Kind) -> Reception:
+    """Receive what was handed in, and name what is left aside; no CSV, or nothing at all, is a usage error."""
     try:
-        return read_entries(source, kind)
+        reception = receive(store, source, kind)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    for aside in reception.aside:
+        say(f"left aside: {plain_line(aside.place)}: {plain_line(aside.reason)}", err=True)
+    if reception.leavings:
+        say(f"passed over, as editors and systems leave them behind: {reception.leavings} files or folders", err=True)
+    for notice in reception.notices:
+        say(f"notice: {plain_line(notice)}", err=True)
+    if not reception.submissions:
+        raise typer.BadParameter(f"{source} holds no submission that can be received")
+    return reception
 
 
 def grade_jobs(
@@ -222,7 +242,7 @@ def history_command(
             own = [
                 submission
                 for submission in opened.submissions()
-                if (submission.kind, submission.participant) == (kind, participant)
+                if submission.kind is kind and name_key(submission.participant) == name_key(participant)
             ]
             gradings = {submission: opened.gradings(submission) for submission in own}
     except InfrastructureError as error:
@@ -274,10 +294,10 @@ def similar_command(
         names_and_runs = [Text(plain_name(text)) for text in (first.owner, first.run, second.owner, second.run)]
         table.add_row(f"{pair.similarity:.2f}", str(pair.shared), *names_and_runs)
     print_wide(table)
-    typer.echo(
+    say(
         f"{len(solutions)} solutions, {len(pairs)} pairs with a similarity of {threshold:g} or more. Read both cells "
         "before you judge: short cells and published methods look alike by themselves."
     )
     if incomparable:
         few = ", ".join(sorted({plain_name(solution.owner) for solution in incomparable})[:5])
-        typer.echo(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")
+        say(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")

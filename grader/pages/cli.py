@@ -23,7 +23,7 @@ from grader.contest import (
     standings_csv,
 )
 from grader.grading import RECORD_FILE, read_record
-from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide, say
 from grader.pages.board_table import board_table
 from grader.safe_io import plain_name, write_whole
 from grader.verdicts import InfrastructureError
@@ -77,11 +77,11 @@ def leaderboard_command(
         raise fail(f"the board cannot be written: {error}") from None
     print_wide(board_table(board.standings))
     for notice in board.notices:
-        typer.echo(f"notice: {notice}", err=True)
+        say(f"notice: {notice}", err=True)
     if board.missing:
         names = sorted({plain_name(submission.participant) for submission in board.missing})
         few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        typer.echo(
+        say(
             f"notice: not graded for this board, in number {len(board.missing)}: {few}; "
             "'grader batch --missing' with the same options does it",
             err=True,
@@ -111,7 +111,7 @@ def report_command(
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
     others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
     if 0 < len(others) < len(runs):
-        typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
+        say(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
         runs = [run for run in runs if run not in others]
     if store is None and DEFAULT_STORE.is_file():
         store = DEFAULT_STORE
@@ -141,5 +141,5 @@ def write_report(run: Path, data: Path, edition: Edition, store: Path | None, ou
     except OSError as error:
         raise InfrastructureError(f"the report could not be written to {out}: {error}") from None
     for gap in report.gaps:
-        typer.echo(f"notice: {gap.what} {gap.why}", err=True)
-    typer.echo(f"wrote {out}")
+        say(f"notice: {gap.what} {gap.why}", err=True)
+    say(f"wrote {out}")
