@@ -161,8 +161,8 @@ def test_a_worker_with_other_versions_is_refused(contest, scripted):
     assert all(grading.record.bac is None for _, grading in contest.gradings())
 
 
-def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypatch):
-    """The score of another file is never kept under a submission's name; the rest is graded."""
+def test_what_is_graded_is_the_file_as_it_was_received(contest, scripted, monkeypatch):
+    """A file that changes before its turn is graded as it came; of a store that kept nothing it is our own fault."""
     path = contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
     contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
     workers = scripted()
@@ -173,9 +173,15 @@ def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypa
         return make(*arguments)
 
     monkeypatch.setattr(grader.contest.cli, "make_jobs", change_then_make)
-    printed = contest.run("batch", contest.submissions, status=3)
-    assert [name for name, _ in workers.calls] == ["bob"]
-    assert "ann.ipynb is gone, or was changed since it was received" in printed
+    contest.run("batch", contest.submissions)
+    assert [name for name, _ in workers.calls] == ["ann", "bob"]
+    shutil.rmtree(contest.folder / "contest.received")
+    shutil.rmtree(contest.runs)
+    for _ in range(3):
+        printed = contest.run("batch", "--missing", "--seed", "9", status=3)
+        assert "ann.ipynb is gone, or was changed since it was received" in printed
+    assert [name for name, _ in workers.calls] == ["ann", "bob", "bob"]
+    assert len(list(contest.runs.iterdir())) == 2  # the same failure again is told, and not kept again
 
 
 def test_seeds_are_graded_one_by_one_and_ranked_by_their_mean(contest, scripted):
@@ -241,7 +247,7 @@ def test_a_final_without_a_public_board_says_which_seed_it_looked_for(contest, s
 
 
 def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted):
-    """A file that is gone, or that a newer submission has overwritten, is taken from its run folder."""
+    """A file that is gone, or that a newer submission has overwritten, is taken from the store's folder or its run."""
     for name in ("ann", "bob"):
         contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
     workers = scripted()
@@ -253,9 +259,14 @@ def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted
     del workers.calls[:]
     contest.run("batch", "--missing", "--seed", "7")
     assert sorted(name for name, _ in workers.calls) == ["ann", "bob"]
+    shutil.rmtree(contest.folder / "contest.received")
+    contest.run("batch", "--missing", "--seed", "6")
+    assert sorted(name for name, _ in workers.calls) == ["ann", "ann", "bob", "bob"]
     shutil.rmtree(contest.runs)
     printed = contest.run("batch", "--missing", "--seed", "8", status=3)
-    assert "ann.ipynb is gone, or was changed since it was received, and no run folder in" in printed
+    assert (
+        "ann.ipynb is gone, or was changed since it was received, and neither the store nor a run folder in" in printed
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--missing", "--split", "val"]], ids=["nothing", "no board"])

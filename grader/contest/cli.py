@@ -300,4 +300,4 @@ def similar_command(
     )
     if incomparable:
         few = ", ".join(sorted({plain_name(solution.owner) for solution in incomparable})[:5])
-        say(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")
+        say(f"{len(incomparable)} are not comparable: too short, or Python cannot read them (among them {few})")
