@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from grader.analysis.cli import analyze_command
-from grader.contest.cli import batch_command, history_command, similar_command
+from grader.contest.cli import batch_command, collect_command, history_command, similar_command
 from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
@@ -73,6 +73,7 @@ for name, command in (
     ("check", check_command),
     ("grade", grade_command),
     ("regrade", regrade_command),
+    ("collect", collect_command),
     ("batch", batch_command),
     ("history", history_command),
     ("leaderboard", leaderboard_command),

@@ -121,12 +121,20 @@ class Contest:
         ]
 
     def run(self, command, *options, status=0):
-        """Run a command in this process; return what it printed."""
-        result = CliRunner().invoke(
-            app, self.arguments(command, *options), env={"COLUMNS": "300"}, catch_exceptions=False
-        )
+        """Run a command on this contest in this process; return what it printed."""
+        return self.invoke(*self.arguments(command, *options), status=status)
+
+    @staticmethod
+    def invoke(*arguments, status=0):
+        """Run a command with no other arguments than these."""
+        result = Contest.attempt(*arguments)
         assert result.exit_code == status, result.output
         return result.output
+
+    @staticmethod
+    def attempt(*arguments):
+        """Run a command in this process, however it ends; return what came of it."""
+        return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "300"}, catch_exceptions=False)
 
     def gradings(self):
         """Return all gradings as (participant, grading), oldest first."""

@@ -128,6 +128,38 @@ def test_our_own_failure_is_tried_once_more(contest, scripted):
     assert [name for name, _ in contest.gradings()] == ["cid", "ann", "bob", "bob"]
 
 
+def test_what_is_beyond_the_daily_limit_is_named_and_costs_nothing(contest, scripted):
+    """Of a participant's day the first N are graded, whichever call receives them; references know no limit."""
+    for hour, name in enumerate(("one", "two", "three"), 10):
+        contest.submit(f"ann/{name}", f"# {name}\n{ALL_SAMPLES}", f"2026-03-01T{hour}:00:00+00:00")
+    contest.submit("ann/four", f"# four\n{ALL_SAMPLES}", "2026-03-02T10:00:00+00:00")
+    workers = scripted(one=[OURS, OURS, OK])
+    printed = contest.run("batch", contest.submissions, "--daily-limit", "1", status=3)
+    assert printed.count("not graded, beyond the daily limit of 1: ann ") == 2
+    assert "beyond the daily limit of 1: ann two.ipynb, 2026-03-01T11:00:00+00:00" in printed
+    assert [name for name, _ in workers.calls] == ["one", "four", "one"]
+    del workers.calls[:]
+    printed = contest.run("batch", contest.submissions, "--daily-limit", "1")
+    assert [name for name, _ in workers.calls] == ["one", "two"]  # our failure used up nothing
+    assert printed.count("not graded, beyond the daily limit of 1: ann three.ipynb") == 1
+    contest.run("batch", contest.submissions, "--daily-limit", "1", "--reference")
+    assert [name for name, _ in workers.calls[2:]] == ["three"]
+
+
+def test_participants_take_turns(contest, scripted):
+    """Nobody waits for all of somebody else's: the oldest of each comes first, then the next of each."""
+    for number in range(5):
+        contest.submit(f"ann/{number}", f"# ann {number}\n{ALL_SAMPLES}", f"2026-03-01T0{number}:00:00+00:00")
+    for name in ("bob", "cid"):
+        contest.submit(f"{name}/1", f"# {name} 1\n{ALL_SAMPLES}", "2026-03-03T12:00:00+00:00")
+        contest.submit(f"{name}/0", f"# {name} 0\n{ALL_SAMPLES}", "2026-03-02T12:00:00+00:00")
+    workers = scripted()
+    contest.run("batch", contest.submissions)
+    assert [name for name, _ in workers.calls] == [
+        *("ann 0", "bob 0", "cid 0", "ann 1", "bob 1", "cid 1", "ann 2", "ann 3", "ann 4")
+    ]
+
+
 def test_what_may_be_the_load_of_several_workers_counts_only_alone(contest, scripted):
     """A time limit, or a machine too slow, is graded again after all others, one at a time: only that is kept."""
     for name in ("ann", "bob", "cid"):

@@ -17,6 +17,7 @@ from grader.contest.reuse import Reuse, grading_key
 from grader.contest.standings import Contender, Standings, public_ranks, rank_rows
 from grader.contest.store import Grading, Key, Kind, Received, Store
 from grader.grading import Settings
+from grader.safe_io import plain_name
 from grader.verdicts import Verdict
 
 PUBLIC, FINAL = "test_a", "test_b"
@@ -178,8 +179,8 @@ def require_public_results(shown: dict[str, list[Candidate]], rules: Rules) -> N
     graded = any(candidate.records for candidates in shown.values() for candidate in candidates)
     if undecided and not graded and rules.policy is Policy.BEST:
         raise ValueError(
-            f"the best of {undecided[0]}'s {len(shown[undecided[0]])} submissions compete, but nobody was graded on "
-            f"the public board with seed {rules.public_seed}: name its seed with --public-seed, or grade it with "
+            f"the best of {plain_name(undecided[0])}'s {len(shown[undecided[0]])} submissions compete, but nobody was "
+            f"graded on the public board with seed {rules.public_seed}: name its seed with --public-seed, or grade it with "
             "'grader batch'"
         )
 

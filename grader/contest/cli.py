@@ -1,4 +1,4 @@
-"""The commands of a contest: ``grader batch``, ``history``, ``similar``."""
+"""The commands of a contest: ``grader collect``, ``batch``, ``history``, ``similar``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from competition.task.constants import NUM_THREADS, SEED
 from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
 from grader.contest.boards import Rules
 from grader.contest.bound import grade_oracle
+from grader.contest.collecting import TABLE, collect
+from grader.contest.entries import Aside
 from grader.contest.names import name_key
 from grader.contest.options import (
     LimitOption,
@@ -34,7 +36,8 @@ from grader.contest.progress import BatchView
 from grader.contest.receiving import Reception, receive
 from grader.contest.reuse import Reuse
 from grader.contest.similarity import read_solutions, similar_solutions
-from grader.contest.store import Kind, Store, open_existing
+from grader.contest.store import Kind, Store, open_existing, utc_text
+from grader.contest.turns import in_turns, within_limit
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
 from grader.options import (
@@ -152,6 +155,10 @@ def batch_command(
                 oracle = oracle or len(submissions) < len(wanted)
             else:
                 submissions = reception.submissions if reception else []
+                submissions, beyond = within_limit(submissions, opened, daily_limit)
+                for each in beyond:
+                    place = f"{plain_name(each.participant)} {plain_name(each.path.name)}, {each.submitted_at}"
+                    say(f"not graded, beyond the daily limit of {daily_limit}: {place}", err=True)
             reuse = Reuse(opened, runs, data)
             jobs = make_jobs(submissions, settings, list(rules.seeds))
             verdicts = grade_jobs(jobs, opened, reuse, runs, start_workers, console)
@@ -165,8 +172,22 @@ def batch_command(
         raise typer.Exit(INTERRUPTED) from None
     if lost := verdicts[Verdict.INFRASTRUCTURE_ERROR]:
         raise fail(f"{lost} of these are our own fault; the same command tries them again")
-    if reception and (left := sum(aside.lost for aside in reception.aside)):
-        say(f"error: left aside and not graded, in number {left}: they are named above", err=True)
+    if reception:
+        end_if_lost(reception.aside)
+
+
+def name_aside(found: list[Aside], leavings: int) -> None:
+    """Name what is left aside, and say how much editors have left behind."""
+    for aside in found:
+        say(f"left aside: {plain_line(aside.place)}: {plain_line(aside.reason)}", err=True)
+    if leavings:
+        say(f"passed over, as editors and systems leave them behind: {leavings} files or folders", err=True)
+
+
+def end_if_lost(found: list[Aside]) -> None:
+    """End with the status of a usage error where something was left aside that may be a submission."""
+    if left := sum(aside.lost for aside in found):
+        say(f"error: left aside, in number {left}: they are named above", err=True)
         raise typer.Exit(USAGE)
 
 
@@ -176,10 +197,7 @@ def receive_all(store: Store, source: Path, kind: Kind) -> Reception:
         reception = receive(store, source, kind)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    for aside in reception.aside:
-        say(f"left aside: {plain_line(aside.place)}: {plain_line(aside.reason)}", err=True)
-    if reception.leavings:
-        say(f"passed over, as editors and systems leave them behind: {reception.leavings} files or folders", err=True)
+    name_aside(reception.aside, reception.leavings)
     for notice in reception.notices:
         say(f"notice: {plain_line(notice)}", err=True)
     if not reception.submissions:
@@ -208,7 +226,7 @@ def grade_jobs(
             if event.step in ENDS and event.record is not None:
                 ends[event.job] = (event.step, event.record.verdict)
 
-        waiting = find_graded(jobs, store, reuse, tell)
+        waiting = in_turns(find_graded(jobs, store, reuse, tell))
         if waiting:
             view.expect(sum(map(len, waiting)))
             with start_workers() as workers:
@@ -228,6 +246,36 @@ def grade_jobs(
 def show_oracle(console: Console, seed: int, record: Record) -> None:
     """Print what the oracle reached with one seed."""
     console.print(f"oracle, seed {seed}: BAC {record.bac_mean or 0.0:.4f} on {record.split}")
+
+
+def collect_command(
+    sources: Annotated[
+        list[Path], typer.Argument(exists=True, metavar="ZIP|FOLDER...", help="Downloads, as they came or unpacked.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new or empty folder.")] = Path(
+        "submissions"
+    ),
+) -> None:
+    """Collect notebooks from downloads of Moodle, Canvas, Google Classroom or nbgrader, for grader batch."""
+    try:
+        collection = collect(sources, out)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    name_aside(collection.aside, collection.leavings)
+    table = Table("participant", "submitted", "late", "file", "layout", "from", box=SIMPLE)
+    for each in collection.notebooks:
+        cells = (plain_name(each.owner.name), utc_text(each.time), "late" * each.owner.late, str(each.path))
+        table.add_row(*map(Text, (*cells, each.owner.layout, plain_line(each.place))))
+    print_wide(table)
+    participants = len({each.owner.name for each in collection.notebooks})
+    say(
+        f"collected {len(collection.notebooks)} notebooks of {participants} participants"
+        + (f", and left out {collection.same} that were there twice" if collection.same else "")
+        + f"; read the table, then: grader batch {out / TABLE}"
+    )
+    end_if_lost(collection.aside)
 
 
 def history_command(

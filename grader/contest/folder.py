@@ -49,14 +49,15 @@ class Walk:
     Args:
         folder: the folder.
         suffixes: of the files that may be submissions, in lower case.
+        passed: names of files that belong to a layout, and are not named.
 
     Attributes:
         found: these files.
         handed_in: what else there is.
     """
 
-    def __init__(self, folder: Path, suffixes: tuple[str, ...]) -> None:
-        self._folder, self._suffixes = folder, suffixes
+    def __init__(self, folder: Path, suffixes: tuple[str, ...], passed: tuple[str, ...] = ()) -> None:
+        self._folder, self._suffixes, self._passed = folder, suffixes, passed
         self.found: list[Found] = []
         self.handed_in = HandedIn()
         self._look_into(())
@@ -80,6 +81,8 @@ class Walk:
     def _look_at(self, parts: tuple[str, ...], descriptor: int) -> None:
         """Sort one name of a folder."""
         name, place, aside = parts[-1], place_of(parts), self.handed_in.aside
+        if name in self._passed:
+            return
         if LEAVING.fullmatch(name):
             self.handed_in.leavings += 1
             return

@@ -18,7 +18,8 @@ PublicSeedOption = Annotated[
     int, typer.Option(min=0, metavar="K", help="The seed of the public board, from which the finalists are taken.")
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only the first N submissions of each UTC day count.")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Only the first N submissions of each UTC day are graded and count."),
 ]
 
 

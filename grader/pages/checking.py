@@ -58,7 +58,7 @@ def tell_at_once(raw: bytes | ParticipantFault) -> None:
     except ParticipantFault:
         return
     for notice in notices:
-        typer.secho(f"notice: {plain_text(notice)}", fg="yellow", err=True)
+        Console(stderr=True, soft_wrap=True).print(Text(f"notice: {plain_text(notice)}", "yellow"))
 
 
 def folder_of_data(notebook: Path, data: Path | None) -> Path:
