@@ -1,6 +1,6 @@
 """The command line of the grader, put together from the rooms' commands.
 
-Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
+Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage, or a submission was left aside; 3 ours.
 """
 
 from __future__ import annotations
