@@ -175,7 +175,9 @@ ROWS = {
     "a shifted row": ("Roe, Jane,submissions/anna.ipynb,2026-03-01,0", "more cells than there are columns"),
     "a name of nothing": ("\u200b\u2060,submissions/anna.ipynb,2026-03-01,", "shows nothing"),
     "an endless name": ("x" * 2000 + ",submissions/anna.ipynb,2026-03-01,", "1,000 are allowed"),
-    "a huge cell": ("x" * 200_000 + ",submissions/anna.ipynb,2026-03-01,", "field larger than field limit"),
+    "a huge cell": ("x" * 200_000 + ",submissions/anna.ipynb,2026-03-01,", "1,000 are allowed"),
+    "a quote that is never closed": ('"quote,submissions/anna.ipynb,2026-03-01,', "a quote is missing"),
+    "a quote too many": ('"Bob" Roe,submissions/anna.ipynb,2026-03-01,', "a quote is missing, or one too many"),
     "an escape sequence": ("esc,\x1b]0;title\x07\x1b[2Jno.ipynb,2026-03-01,", "no.ipynb cannot be read"),
     "a folder above the root": ("up," + "../" * 60 + "nowhere/x.ipynb,2026-03-01,", "cannot be read"),
 }
@@ -192,8 +194,22 @@ def test_a_row_that_cannot_be_received_ends_no_other_one(contest, scripted, case
     assert sorted(verdicts(contest)) == ["anna", "bob"]
     [line] = [line for line in printed.splitlines() if line.startswith("left aside: ")]
     assert words in line
-    assert "line 3" in line or words == "shows nothing" or words == "1,000 are allowed"
+    assert "received.csv, line 3: " in line
     assert not {"\x1b", "\x07", "\0"} & set(printed)
+
+
+@pytest.mark.parametrize("length", [10, 200_000])
+def test_a_name_of_several_lines_forges_no_row(contest, length):
+    """What stands in quotes stays one cell, however long: no line of it becomes somebody else's submission."""
+    put(contest, "anna.ipynb", "mallory.ipynb")
+    name = f"mallory{'x' * length}\nanna,submissions/mallory.ipynb,2026-03-02,1,\n"
+    listed = table(
+        contest, f'"{name}",submissions/mallory.ipynb,2026-03-01,', "anna,submissions/anna.ipynb,2026-03-01,"
+    )
+    handed_in = read_entries(listed)
+    [entry] = [entry for entry in handed_in.entries if entry.participant == "anna"]
+    assert entry.path.name == "anna.ipynb"
+    assert [aside.place.rpartition(", ")[2] for aside in handed_in.aside] == (["lines 2 to 4"] if length > 10 else [])
 
 
 def test_a_solution_file_in_a_csv_is_judged_as_its_participants_work(contest, scripted):

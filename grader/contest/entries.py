@@ -10,6 +10,7 @@ from pathlib import Path
 from competition.errors import CellError
 from competition.notebook import graft, notebook_text
 from grader.contest.kept import Kept
+from grader.contest.names import name_problem
 from grader.contest.store import Entry, Kind
 from grader.submission import lift, read_cells, read_file
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
@@ -132,6 +133,8 @@ def make_entry(
         kept: where the bytes are kept, so that they are graded whatever becomes of the file; None to keep nothing.
         below: see `read_file`.
     """
+    if (problem := name_problem(participant)) is not None:
+        return Aside(place, problem)
     try:
         raw = notebook_bytes(path, below, trusted=kind is Kind.REFERENCE)
     except InfrastructureError as error:

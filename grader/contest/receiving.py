@@ -13,7 +13,7 @@ from pathlib import Path
 from grader.contest.entries import NOTEBOOK_SUFFIX, SOLUTION_SUFFIX, Aside, HandedIn
 from grader.contest.folder import read_folder
 from grader.contest.kept import Kept
-from grader.contest.names import name_problem, one_spelling
+from grader.contest.names import one_spelling
 from grader.contest.store import MAX_FINAL, Entry, Kind, Received, Store, utc_text
 from grader.contest.table import read_table
 
@@ -50,12 +50,7 @@ def read_entries(source: Path, kind: Kind = Kind.PARTICIPANT, kept: Kept | None 
     if source.suffix.lower() in (NOTEBOOK_SUFFIX, SOLUTION_SUFFIX) and not source.is_dir():
         raise ValueError(f"{source} is a single file: name its folder or a CSV, or grade it with 'grader grade'")
     read = read_folder if source.is_dir() else read_table
-    handed_in = read(source, kind, kept)
-    named = HandedIn(aside=handed_in.aside, leavings=handed_in.leavings)
-    for entry in handed_in.entries:
-        problem = name_problem(entry.participant)
-        named.add(entry if problem is None else Aside(str(entry.path), problem))
-    return named
+    return read(source, kind, kept)
 
 
 def receive(store: Store, source: Path, kind: Kind) -> Reception:

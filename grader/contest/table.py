@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +43,9 @@ def read_table(table: Path, kind: Kind, kept: Kept | None) -> HandedIn:
             f"{','.join(COLUMNS)} and, if you like, {FINAL}"
         )
     handed_in = HandedIn()
-    for lines, cells in rows(text, separator):
+    with cells_of_any_length():
+        found = list(rows(text, separator))
+    for lines, cells in found:
         place = f"{table}, {lines}"
         if isinstance(cells, Aside):
             handed_in.add(Aside(place, cells.reason))
@@ -51,28 +56,44 @@ def read_table(table: Path, kind: Kind, kept: Kept | None) -> HandedIn:
 
 def header(text: str) -> tuple[str, list[str]]:
     """Return what stands between the columns, and their names: as the first line has it, if it has what is needed."""
-    first = text.split("\n", 1)[0].strip("\r")
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
     named = [(each, [cell.strip(' "') for cell in first.split(each)]) for each in SEPARATORS]
     return max(named, key=lambda pair: sum(column in pair[1] for column in COLUMNS))
 
 
 def rows(text: str, separator: str) -> Iterator[tuple[str, list[str] | Aside]]:
-    """Read the rows below the first, each with its lines; a row that cannot be read ends no other one."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    first = True
-    while True:
-        start = reader.line_num + 1
-        cells: list[str] | Aside
+    """Read the rows below the first, each with its lines; a row that cannot be read ends no other one.
+
+    A quote that is never closed would take all that follows into its row: that line is left aside, and the next one
+    begins a row again.
+    """
+    lines = io.StringIO(text, newline="").readlines()
+    start = 1
+    while start < len(lines):
+        reader = csv.reader(lines[start:], delimiter=separator, strict=True)
+        before = 0
         try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
+            for cells in reader:
+                first, last = start + before + 1, start + reader.line_num
+                before = reader.line_num
+                yield (
+                    (f"line {last}" if first == last else f"lines {first} to {last}"),
+                    [cell.strip() for cell in cells],
+                )
             return
         except csv.Error as error:
-            cells = Aside("", f"it cannot be read ({error}): a quote may be missing")
-        end = reader.line_num
-        if not first:
-            yield (f"line {end}" if start >= end else f"lines {start} to {end}"), cells
-        first = False
+            start += before + 1
+            yield f"line {start}", Aside("", f"it cannot be read ({error}): a quote is missing, or one too many")
+
+
+@contextmanager
+def cells_of_any_length() -> Iterator[None]:
+    """Let a cell be as long as it is: the reader would end in the middle of it, and take the rest for rows."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def read_row(
