@@ -7,6 +7,7 @@ import unicodedata
 
 MAX_MESSAGE = 4096  # characters
 MAX_NAME = 40
+MAX_LINE = 400
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # an operating system command: a window title, a link
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # a control sequence: colours, the cursor
@@ -15,6 +16,10 @@ _ESCAPE_SEQUENCE = re.compile(
 # Control, format (bidirectional marks, zero widths, tags) and half characters; line and paragraph separators.
 _UNWANTED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _WANTED = frozenset("\n\t\u200c\u200d")  # scripts and emoji need the two joiners
+_NO_UNICODE = re.compile("[\udc80-\udcff]")  # how Python holds the bytes of a file name that is not UTF-8
+# Where a spreadsheet may see the start of a cell, whichever separator it splits at, and then the sign of a formula;
+# some take the full-width, small, raised and lowered forms of the four signs for the signs.
+_FORMULA = re.compile('(^|[;,|\t])(["\\s]*)(?=[=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−])')
 
 
 def plain_text(text: str) -> str:
@@ -34,12 +39,24 @@ def plain_message(text: str) -> str:
     return plain_text(text).strip()[-MAX_MESSAGE:]
 
 
-def plain_line(text: str) -> str:
-    """Make a text of any origin one line that is harmless to print; every stretch of white space becomes a blank."""
-    return " ".join(plain_text(text).split())
-
-
 def plain_name(name: str) -> str:
     """Make a participant's name, or a file's, harmless to print, and short enough for a line."""
     text = plain_line(name)
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
+
+
+def plain_line(text: str) -> str:
+    """Make any text one harmless line of at most 400 characters; bytes of a file name that are no text become \\xNN."""
+    visible = _NO_UNICODE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    line = " ".join(plain_text(visible).split())
+    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
+
+
+def csv_cell(text: str) -> str:
+    """Make somebody else's text the cell of a CSV: one plain line that no spreadsheet runs as a formula.
+
+    An apostrophe stands before each sign that could begin one, also where another separator than the CSV's would begin
+    a cell. The two joiners go as well: in a table of names they are only good for hiding.
+    """
+    line = plain_line(text).replace("\u200c", "").replace("\u200d", "")
+    return _FORMULA.sub(r"\1\2'", line)

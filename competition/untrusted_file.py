@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+LINKED = "the folder is a link: put the folder itself in its place"
 
 
 class NotAFile(Exception):
@@ -38,10 +42,12 @@ def read_untrusted_file(
         TooLarge: it is one, but too large; nothing was read.
         OSError: it is missing or unreadable.
     """
+    if not stat.S_ISREG(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow).st_mode):
+        raise NotAFile  # a socket cannot be opened, and opening a device may do something
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW), dir_fd=dir_fd)
-    except OSError:
-        if stat.S_ISLNK(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # it became a link meanwhile
             raise NotAFile from None
         raise
     try:
@@ -52,5 +58,56 @@ def read_untrusted_file(
             raise TooLarge(status.st_size)
         with open(descriptor, "rb", closefd=False) as stream:
             return stream.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def is_link(name: str, dir_fd: int) -> bool:
+    """Say whether a name in an open folder is a link."""
+    with suppress(OSError):
+        return stat.S_ISLNK(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+    return False
+
+
+def open_folder(folder: Path, *parts: str) -> int:
+    """Open a folder below a trusted one, part by part and following no link, and return its descriptor.
+
+    Args:
+        folder: is trusted: links in its own path are followed.
+        parts: names of folders below it.
+
+    Raises:
+        OSError: one is a link, missing, unreadable or no folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for part in parts:
+        try:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+        except OSError:
+            if is_link(part, descriptor):
+                raise OSError(errno.ELOOP, LINKED, part) from None
+            raise
+        finally:
+            os.close(descriptor)
+        descriptor = below
+    return descriptor
+
+
+def read_below(folder: Path, path: PurePath, limit: int) -> bytes:
+    """Read a file as `read_untrusted_file` does, and follow no link on the way to it from a trusted folder.
+
+    Args:
+        folder: the trusted folder.
+        path: of the file, relative to it.
+
+    Raises:
+        NotAFile, TooLarge: see `read_untrusted_file`.
+        OSError: it is missing or unreadable, or a folder on the way is a link.
+    """
+    if not path.name:
+        raise NotAFile
+    descriptor = open_folder(folder, *path.parts[:-1])
+    try:
+        return read_untrusted_file(path.name, limit, dir_fd=descriptor)
     finally:
         os.close(descriptor)

@@ -1,24 +1,59 @@
 """The command line of the grader, put together from the rooms' commands.
 
-Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage; 3 ours.
+Exit status: 0 graded, whatever the points; 1 the participant's fault; 2 usage, or a submission was left aside; 3 ours.
 """
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from grader.analysis.cli import analyze_command
-from grader.contest.cli import batch_command, history_command, similar_command
+from grader.contest.cli import batch_command, collect_command, history_command, similar_command
 from grader.contest_file.cli import init_command
 from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.pages.final import final_command
+from grader.safe_io import plain_text
 from grader.validation.cli import validate_command
 
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # of typer's own click, or of the installed one
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Make the message of a usage error plain text: it may hold a path or a name that somebody else wrote."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        error.message = plain_text(error.message)  # type: ignore[attr-defined]  # which every usage error has
+        raise
+
+
+class PlainGroup(TyperGroup):
+    """The group of all commands, whose usage errors are plain text wherever they arise."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the group's own arguments."""
+        with plain_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read a command's arguments and run it."""
+        with plain_errors():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,8 +64,11 @@ app = typer.Typer(
 
 @app.callback()
 def prepare_process() -> None:
-    """See to it that the status of a child can be known, even if we were started with SIGCHLD ignored."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    """See to it that the status of a child can be known, and that no name is too much for the terminal's encoding."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # we may have been started with it ignored
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 for name, command in (
@@ -38,6 +76,7 @@ for name, command in (
     ("init", init_command),
     ("grade", grade_command),
     ("regrade", regrade_command),
+    ("collect", collect_command),
     ("batch", batch_command),
     ("history", history_command),
     ("leaderboard", leaderboard_command),

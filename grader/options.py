@@ -6,6 +6,7 @@ Where the help of an option says contest.toml, `grader.contest_file` fills it fr
 from __future__ import annotations
 
 import ctypes
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from competition.task.constants import NUM_THREADS, SEED
+from grader.safe_io import plain_text
 from grader.sandbox import DEFAULT_IMAGE, Backend
 
-PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
+PARTICIPANT, USAGE, OURS, INTERRUPTED = 1, 2, 3, 130
 LARGEST_SEED = 2**32 - 1
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
@@ -101,9 +103,14 @@ ImageOption = Annotated[
 ]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print text, which may be anybody's: all that a command prints goes this way, or as plain text into a table."""
+    print(plain_text(text), file=sys.stderr if err else sys.stdout)  # typer's echo takes ASCII terminals for UTF-8
+
+
 def fail(message: str) -> typer.Exit:
     """Print an error of ours and make the exit that reports it."""
-    typer.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     return typer.Exit(OURS)
 
 

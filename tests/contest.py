@@ -127,11 +127,17 @@ class Contest:
         """Run a command on this contest in this process, with all options; return what it printed."""
         return self.call(*self.arguments(command, *options), status=status)
 
-    def call(self, *arguments, status=0):
+    @staticmethod
+    def call(*arguments, status=0):
         """Run a command in this process, with these arguments alone; return what it printed."""
-        result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "300"}, catch_exceptions=False)
+        result = Contest.attempt(*arguments)
         assert result.exit_code == status, result.output
         return result.output
+
+    @staticmethod
+    def attempt(*arguments):
+        """Run a command in this process, however it ends; return what came of it."""
+        return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "300"}, catch_exceptions=False)
 
     def describe(self, **tables):
         """Write the contest's file, with the data of the tests, for one CPU thread; return its path."""

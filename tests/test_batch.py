@@ -17,8 +17,8 @@ import grader.contest.attended
 from competition.notebook import graft, notebook_text
 from competition.splits import open_split
 from grader.contest.batch import Event, Step, make_jobs
-from grader.contest.entries import read_entries
 from grader.contest.progress import BatchView
+from grader.contest.receiving import read_entries
 from grader.contest.store import Origin, Store
 from grader.grading import Settings, draft_record, evaluate, load_models, read_record
 from grader.verdicts import Verdict
@@ -128,6 +128,38 @@ def test_our_own_failure_is_tried_once_more(contest, scripted):
     assert [name for name, _ in contest.gradings()] == ["cid", "ann", "bob", "bob"]
 
 
+def test_what_is_beyond_the_daily_limit_is_named_and_costs_nothing(contest, scripted):
+    """Of a participant's day the first N are graded, whichever call receives them; references know no limit."""
+    for hour, name in enumerate(("one", "two", "three"), 10):
+        contest.submit(f"ann/{name}", f"# {name}\n{ALL_SAMPLES}", f"2026-03-01T{hour}:00:00+00:00")
+    contest.submit("ann/four", f"# four\n{ALL_SAMPLES}", "2026-03-02T10:00:00+00:00")
+    workers = scripted(one=[OURS, OURS, OK])
+    printed = contest.run("batch", contest.submissions, "--daily-limit", "1", status=3)
+    assert printed.count("not graded, beyond the daily limit of 1: ann ") == 2
+    assert "beyond the daily limit of 1: ann two.ipynb, 2026-03-01T11:00:00+00:00" in printed
+    assert [name for name, _ in workers.calls] == ["one", "four", "one"]
+    del workers.calls[:]
+    printed = contest.run("batch", contest.submissions, "--daily-limit", "1")
+    assert [name for name, _ in workers.calls] == ["one", "two"]  # our failure used up nothing
+    assert printed.count("not graded, beyond the daily limit of 1: ann three.ipynb") == 1
+    contest.run("batch", contest.submissions, "--daily-limit", "1", "--reference")
+    assert [name for name, _ in workers.calls[2:]] == ["three"]
+
+
+def test_participants_take_turns(contest, scripted):
+    """Nobody waits for all of somebody else's: the oldest of each comes first, then the next of each."""
+    for number in range(5):
+        contest.submit(f"ann/{number}", f"# ann {number}\n{ALL_SAMPLES}", f"2026-03-01T0{number}:00:00+00:00")
+    for name in ("bob", "cid"):
+        contest.submit(f"{name}/1", f"# {name} 1\n{ALL_SAMPLES}", "2026-03-03T12:00:00+00:00")
+        contest.submit(f"{name}/0", f"# {name} 0\n{ALL_SAMPLES}", "2026-03-02T12:00:00+00:00")
+    workers = scripted()
+    contest.run("batch", contest.submissions)
+    assert [name for name, _ in workers.calls] == [
+        *("ann 0", "bob 0", "cid 0", "ann 1", "bob 1", "cid 1", "ann 2", "ann 3", "ann 4")
+    ]
+
+
 def test_what_may_be_the_load_of_several_workers_counts_only_alone(contest, scripted):
     """A time limit, or a machine too slow, is graded again after all others, one at a time: only that is kept."""
     for name in ("ann", "bob", "cid"):
@@ -161,8 +193,8 @@ def test_a_worker_with_other_versions_is_refused(contest, scripted):
     assert all(grading.record.bac is None for _, grading in contest.gradings())
 
 
-def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypatch):
-    """The score of another file is never kept under a submission's name; the rest is graded."""
+def test_what_is_graded_is_the_file_as_it_was_received(contest, scripted, monkeypatch):
+    """A file that changes before its turn is graded as it came; of a store that kept nothing it is our own fault."""
     path = contest.submit("ann", f"# ann\n{ALL_SAMPLES}")
     contest.submit("bob", f"# bob\n{ALL_SAMPLES}")
     workers = scripted()
@@ -173,9 +205,15 @@ def test_a_file_that_changes_meanwhile_is_not_graded(contest, scripted, monkeypa
         return make(*arguments)
 
     monkeypatch.setattr(grader.contest.attended, "make_jobs", change_then_make)
-    printed = contest.run("batch", contest.submissions, status=3)
-    assert [name for name, _ in workers.calls] == ["bob"]
-    assert "ann.ipynb is gone, or was changed since it was received" in printed
+    contest.run("batch", contest.submissions)
+    assert [name for name, _ in workers.calls] == ["ann", "bob"]
+    shutil.rmtree(contest.folder / "contest.received")
+    shutil.rmtree(contest.runs)
+    for _ in range(3):
+        printed = contest.run("batch", "--missing", "--seed", "9", status=3)
+        assert "ann.ipynb is gone, or was changed since it was received" in printed
+    assert [name for name, _ in workers.calls] == ["ann", "bob", "bob"]
+    assert len(list(contest.runs.iterdir())) == 2  # the same failure again is told, and not kept again
 
 
 def test_seeds_are_graded_one_by_one_and_ranked_by_their_mean(contest, scripted):
@@ -241,7 +279,7 @@ def test_a_final_without_a_public_board_says_which_seed_it_looked_for(contest, s
 
 
 def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted):
-    """A file that is gone, or that a newer submission has overwritten, is taken from its run folder."""
+    """A file that is gone, or that a newer submission has overwritten, is taken from the store's folder or its run."""
     for name in ("ann", "bob"):
         contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
     workers = scripted()
@@ -253,9 +291,14 @@ def test_what_was_graded_can_be_trained_again_without_its_file(contest, scripted
     del workers.calls[:]
     contest.run("batch", "--missing", "--seed", "7")
     assert sorted(name for name, _ in workers.calls) == ["ann", "bob"]
+    shutil.rmtree(contest.folder / "contest.received")
+    contest.run("batch", "--missing", "--seed", "6")
+    assert sorted(name for name, _ in workers.calls) == ["ann", "ann", "bob", "bob"]
     shutil.rmtree(contest.runs)
     printed = contest.run("batch", "--missing", "--seed", "8", status=3)
-    assert "ann.ipynb is gone, or was changed since it was received, and no run folder in" in printed
+    assert (
+        "ann.ipynb is gone, or was changed since it was received, and neither the store nor a run folder in" in printed
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--missing", "--split", "val"]], ids=["nothing", "no board"])
@@ -276,7 +319,7 @@ def test_the_live_table_shows_what_runs_and_what_remains(contest):
     for name in ("ann", "bob"):
         contest.submit(name, f"# {name}\n{ALL_SAMPLES}")
     with Store(contest.store) as store:
-        submissions = store.receive(read_entries(contest.submissions))
+        submissions = store.receive(read_entries(contest.submissions).entries)
     first, second = make_jobs(submissions, Settings(contest.data, "test_a"), [123])
     console = Console(force_terminal=True, width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with closing(console.file), BatchView(console) as view:

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,6 +221,9 @@ class Reader:
         (self.folder / "submissions.csv").write_text(
             "participant,path,submitted_at,final\nanna,inbox/17.ipynb,2026-03-01T18:30:00+01:00,1\n"
         )
+        (self.folder / "downloads").mkdir()
+        with zipfile.ZipFile(self.folder / "downloads" / "moodle.zip", "w") as archive:
+            archive.writestr("Anna Roe_1234567_assignsubmission_file_/nb.ipynb", balanced)
         self.take_photos()
 
     def take_photos(self) -> None:

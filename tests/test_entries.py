@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from competition.notebook import graft, notebook_text
-from grader.contest.entries import read_entries
+from grader.contest.receiving import read_entries
 from grader.contest.store import Kind
 from grader.submission import lift, read_cells
 from grader.verdicts import Verdict
@@ -46,7 +46,7 @@ def test_what_a_csv_says_counts(contest, scripted):
     ("text", "words"),
     [
         ("participant,path\nann,x.ipynb\n", "has no column submitted_at"),
-        ("participant;path;submitted_at\n", "commas between: participant,path,submitted_at"),
+        ("participant|path|submitted_at\n", "commas between: participant,path,submitted_at"),
         ("participant,path,submitted_at\nann,x.ipynb,yesterday\n", "line 2: 'yesterday' is no time"),
         ("participant,path,submitted_at\n,x.ipynb,2026-03-01\n", "line 2: participant and path may not be empty"),
         ("participant,path,submitted_at,final\nann,x.ipynb,2026-03-01,perhaps\n", "final is 'perhaps'"),
@@ -81,8 +81,11 @@ def test_files_that_may_not_be_read_are_faults_of_their_own(contest, tmp_path):
     (contest.submissions / "notes.txt").write_text("hello")
     (contest.submissions / ".ipynb_checkpoints").mkdir()
     shutil.copy(secret, contest.submissions / ".ipynb_checkpoints" / "ann.ipynb")
-    entries = read_entries(contest.submissions)
+    handed_in = read_entries(contest.submissions)
+    entries = handed_in.entries
     assert [entry.participant for entry in entries] == ["large", "link"]
+    assert [(aside.place, aside.lost) for aside in handed_in.aside] == [("notes.txt", False)]
+    assert handed_in.leavings == 1
     assert {entry.code.split(":")[0] for entry in entries} == {"file"}
     contest.run("batch", contest.submissions)
     assert {grading.record.verdict for _, grading in contest.gradings()} == {Verdict.PRESENTATION_ERROR}
@@ -94,7 +97,7 @@ def test_a_file_with_the_text_of_a_solution_shares_no_result_with_it(contest):
     notebook = contest.submit("ann", cell)
     source = lift(read_cells(notebook.read_bytes())).source
     (contest.submissions / "mallory.ipynb").write_text(source)
-    ann, mallory = read_entries(contest.submissions)
+    ann, mallory = read_entries(contest.submissions).entries
     assert ann.code.removeprefix("cell:") == mallory.code.removeprefix("file:")
     assert ann.code != mallory.code
 
@@ -102,9 +105,10 @@ def test_a_file_with_the_text_of_a_solution_shares_no_result_with_it(contest):
 def test_solution_files_are_references_only(contest, tmp_path):
     """A .py file is a reference solution where one is asked for, and no submission."""
     (contest.submissions / "mine.py").write_text(ALL_SAMPLES)
-    with pytest.raises(ValueError, match="holds no submission"):
-        read_entries(contest.submissions)
-    [entry] = read_entries(contest.submissions, Kind.REFERENCE)
+    assert read_entries(contest.submissions).entries == []
+    printed = contest.run("batch", contest.submissions, status=2)
+    assert "left aside: mine.py: only a notebook (.ipynb) is graded from a folder" in printed
+    [entry] = read_entries(contest.submissions, Kind.REFERENCE).entries
     assert (entry.participant, entry.kind, entry.code[:5]) == ("mine", Kind.REFERENCE, "cell:")
 
 

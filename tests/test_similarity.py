@@ -3,9 +3,10 @@
 import pytest
 from typer.testing import CliRunner
 
+import grader.contest.similarity
 from competition.notebook import build_notebook, graft, notebook_text
 from grader.cli import app
-from grader.contest.similarity import NGRAM, normalised_tokens, read_solutions, similar_pairs
+from grader.contest.similarity import NGRAM, normalised_tokens, read_solutions, similar_pairs, tokens_of
 from grader.contest.store import Store
 from grader.grading import write_run
 from grader.grading.artifacts import Artifacts
@@ -114,6 +115,25 @@ def test_a_cell_that_is_nested_too_deeply_cannot_be_compared():
     """Whether the parser or the printer gives up, it is no error of ours."""
     assert normalised_tokens("x = " + "-" * 10 + "1") is not None
     assert normalised_tokens("x = " + "-" * 3000 + "1") is None
+
+
+def test_a_cell_that_breaks_the_comparison_hides_no_pair(monkeypatch):
+    """A huge integer is only a constant; whatever else one cell raises makes that cell incomparable, and no other."""
+    huge = "MASK = 0x" + "f" * 4000 + "\n"
+    [pair], incomparable = similar_pairs({"copy": huge + DISGUISED, "first": FIRST, "other": OTHER}, [STARTER], 0.6)
+    assert {pair.first, pair.second} == {"copy", "first"}
+    assert incomparable == []
+
+    def stumble(text):
+        if "MASK" in text:
+            raise ValueError("a bug of the printer")
+        return tokens_of(text)
+
+    monkeypatch.setattr(grader.contest.similarity, "tokens_of", stumble)
+    sources = {"broken": "MASK = 1\n" + FIRST, "copy": DISGUISED, "first": FIRST}
+    [pair], incomparable = similar_pairs(sources, [STARTER], 0.6)
+    assert {pair.first, pair.second} == {"copy", "first"}
+    assert incomparable == ["broken"]
 
 
 @pytest.mark.parametrize("source", ["x = '''\n'''\ny = 2", "if x:\n    'only a text'", "%time x = 1\n!ls", ""])

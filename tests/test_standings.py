@@ -152,7 +152,7 @@ def test_the_csv_is_unrounded_and_harmless():
     rows = rank_rows([contender(name, make_candidate(1, score)) for name in names])
     text = standings_csv(Standings("title", "test_a", rows, None, "2026-03-01T12:00:00+00:00"))
     read = list(csv.DictReader(io.StringIO(text)))
-    assert {row["participant"] for row in read} == {"'=HYPERLINK(1)", 'a "quoted", name', "' @x"}
+    assert {row["participant"] for row in read} == {"'=HYPERLINK(1)", 'a "quoted", name', "'@x"}
     assert {float(row["bac_mean"]) for row in read} == {score}
     assert {(row["rank"], row["tied"], row["shift"]) for row in read} == {("1", "1", "")}
     assert {"bac_1", "bac_2", "deviation", "within_noise"} < set(read[0])

@@ -279,9 +279,9 @@ def test_only_small_regular_files_are_read(tmp_path):
     with open(tmp_path / "big.ipynb", "wb") as stream:
         stream.truncate(MAX_NOTEBOOK_BYTES + 1)
     for name, words in (
-        ("link", "a link, a folder or a pipe"),
-        ("folder", "a link, a folder or a pipe"),
-        ("pipe", "a link, a folder or a pipe"),
+        ("link", "a link, a folder, a pipe or the like"),
+        ("folder", "a link, a folder, a pipe or the like"),
+        ("pipe", "a link, a folder, a pipe or the like"),
         ("big", "Clear Outputs"),
     ):
         with pytest.raises(ParticipantFault, match=words):

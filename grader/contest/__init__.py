@@ -2,11 +2,20 @@
 
 Its modules:
 
-    entries      what was handed in: a folder or a CSV
+    layouts      whose a notebook is, by the names in a platform's download
+    downloads    these downloads, zipped or unpacked
+    collecting   from them to a folder and a CSV
+    entries      a submitted file becomes an entry, or is left aside
+    folder       a folder of submissions
+    table        a CSV of submissions
+    names        which names are one, and which only look alike
+    receiving    from what was handed in to submissions in the store
+    kept         the files as they were received
     store        participants, submissions and gradings in one SQLite file
     schema       its tables as SQL
     batch        grades many submissions, each once
     attended     a batch that somebody watches
+    turns        which of them, and in which order
     workers      who grades: this process, or Ray
     progress     the live table of a batch
     reuse        results that need no training: the same solution, stored models
@@ -19,7 +28,7 @@ Its modules:
     standings    who stands where
     similarity   solution cells that are alike
     options      what its commands share
-    cli          the commands batch, history, similar
+    cli          the commands collect, batch, history, similar
 """
 
 from lazy_loader import attach_stub

@@ -17,9 +17,10 @@ from grader.contest.bound import grade_oracle
 from grader.contest.progress import BatchView
 from grader.contest.reuse import Reuse
 from grader.contest.store import Received, Store
+from grader.contest.turns import in_turns
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
-from grader.options import INTERRUPTED, Device, chosen_device, fail
+from grader.options import INTERRUPTED, Device, chosen_device, fail, say
 from grader.sandbox import Backend, bwrap_problem
 from grader.verdicts import InfrastructureError, Verdict
 
@@ -32,7 +33,7 @@ def unless_stopped() -> Iterator[None]:
     except InfrastructureError as error:
         raise fail(error.message) from None
     except KeyboardInterrupt:
-        typer.echo("stopped: what was graded is kept, and the same command goes on from here", err=True)
+        say("stopped: what was graded is kept, and the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -116,7 +117,7 @@ class Night:
                 if event.step in ENDS and event.record is not None:
                     ends[event.job] = (event.step, event.record.verdict)
 
-            waiting = find_graded(jobs, self.store, reuse, tell)
+            waiting = in_turns(find_graded(jobs, self.store, reuse, tell))
             if waiting:
                 view.expect(sum(map(len, waiting)))
                 with self.crew.start(self.settings, self.console) as workers:

@@ -152,6 +152,9 @@ def grade_waiting(
 
     def keep(job: Job, outcome: Outcome) -> None:
         record = replace(outcome.record, file=job.submission.path.name)
+        if failed_so_before(job, record, store):
+            tell(Event(job, Step.GRADED, record))
+            return
         run = write_packed_run(runs, record, outcome.files)
         grading = store.add(job.submission, job.key, record, run.name)
         tell(Event(job, Step.GRADED, grading.record))
@@ -175,6 +178,14 @@ def grade_waiting(
             keep_group(group, outcome)
     for group, outcome in compute(again, 1, workers, reuse, tell):
         keep_group(group, outcome)
+
+
+def failed_so_before(job: Job, record: Record, store: Store) -> bool:
+    """Say whether a job failed by our own fault, as it did before: that is not kept another time."""
+    return record.verdict is Verdict.INFRASTRUCTURE_ERROR and any(
+        (kept.key, kept.record.verdict, kept.record.message) == (job.key, record.verdict, record.message)
+        for kept in store.gradings(job.submission)
+    )
 
 
 def compute(

@@ -218,9 +218,9 @@ def require_public_results(shown: dict[str, list[Candidate]], rules: Rules) -> N
     graded = any(candidate.records for candidates in shown.values() for candidate in candidates)
     if undecided and not graded and rules.policy is Policy.BEST:
         raise ValueError(
-            f"the best of {undecided[0]}'s {len(shown[undecided[0]])} submissions compete, but nobody was graded on "
-            f"the public board with seed {rules.public_seed}: name its seed with --public-seed, or grade it with "
-            "'grader batch'"
+            f"the best of {plain_name(undecided[0])}'s {len(shown[undecided[0]])} submissions compete, but nobody was "
+            f"graded on the public board with seed {rules.public_seed}: name its seed with --public-seed, or grade it "
+            "with 'grader batch'"
         )
 
 

@@ -1,4 +1,4 @@
-"""The commands of a contest: ``grader batch``, ``history``, ``similar``."""
+"""The commands of a contest: ``grader collect``, ``batch``, ``history``, ``similar``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from rich.text import Text
 from competition.notebook import build_notebook
 from grader.contest.attended import Crew, Night, require_sandbox, unless_stopped
 from grader.contest.boards import in_time
-from grader.contest.entries import read_entries
+from grader.contest.collecting import TABLE, collect
+from grader.contest.entries import Aside
 from grader.contest.fitting import require_fit
+from grader.contest.names import name_key
 from grader.contest.options import (
     LimitOption,
     PolicyOption,
@@ -26,11 +28,14 @@ from grader.contest.options import (
     rules_of,
 )
 from grader.contest.policy import NOT_GRADED
+from grader.contest.receiving import Reception, receive
 from grader.contest.similarity import read_solutions, similar_solutions
-from grader.contest.store import Entry, Kind, Store, open_existing
+from grader.contest.store import Kind, Store, open_existing, utc_text
+from grader.contest.turns import within_limit
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import Settings, require_guard
 from grader.options import (
+    USAGE,
     DataOption,
     DeviceOption,
     GuardOption,
@@ -44,8 +49,9 @@ from grader.options import (
     TrainOption,
     fail,
     print_wide,
+    say,
 )
-from grader.safe_io import plain_name
+from grader.safe_io import plain_line, plain_name
 from grader.verdicts import InfrastructureError, Verdict
 
 
@@ -56,7 +62,8 @@ def batch_command(
         typer.Argument(
             exists=True,
             metavar="[FOLDER|CSV]",
-            help="<participant>.ipynb or <participant>/*.ipynb; or a CSV: participant, path, submitted_at[, final].",
+            help="<participant>.ipynb, or notebooks below <participant>/; or a CSV: participant, path, submitted_at[, "
+            "final].",
             show_default="submissions in contest.toml",
         ),
     ] = None,
@@ -112,7 +119,10 @@ def batch_command(
         ),
     ] = DEFAULT.grading.num_gpus,
 ) -> None:
-    """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice."""
+    """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice.
+
+    What cannot be received is named, and the others are graded; exit status 2 where that may be a submission.
+    """
     if source is None and not (missing or oracle):
         if contest.file is None or reference:
             raise typer.BadParameter("name a folder or a CSV, or give --missing or --oracle")
@@ -149,29 +159,87 @@ def batch_command(
         require_sandbox(sandbox)
         with open_existing(store) if missing else Store(store) as opened:
             require_fit(contest, opened, data)
+            kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
+            reception = receive_all(opened, source, kind, rules.choices) if source else None
             if missing:
                 wanted = board_of(opened, runs, split.value, rules, title="").missing
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
-                kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
-                submissions = opened.receive(entries_in(source, kind), rules.choices) if source else []
+                submissions = reception.submissions if reception else []
                 if not reference:
                     submissions, untimely = in_time(submissions, rules)
                     for notice in untimely:
-                        typer.echo(f"notice: {notice}", err=True)
+                        say(f"notice: {notice}", err=True)
+                submissions, beyond = within_limit(submissions, opened, daily_limit)
+                for each in beyond:
+                    place = f"{plain_name(each.participant)} {plain_name(each.path.name)}, {each.submitted_at}"
+                    say(f"not graded, beyond the daily limit of {daily_limit}: {place}", err=True)
             night = Night(opened, runs, settings, rules.seeds, crew, Console())
             verdicts = night.grade(submissions, oracle=oracle)
     if lost := verdicts[Verdict.INFRASTRUCTURE_ERROR]:
         raise fail(f"{lost} of these are our own fault; the same command tries them again")
+    if reception:
+        end_if_lost(reception.aside)
 
 
-def entries_in(source: Path, kind: Kind) -> list[Entry]:
-    """Read what was handed in; a CSV that is none, or an empty folder, is a usage error."""
+def name_aside(found: list[Aside], leavings: int) -> None:
+    """Name what is left aside, and say how much editors have left behind."""
+    for aside in found:
+        say(f"left aside: {plain_line(aside.place)}: {plain_line(aside.reason)}", err=True)
+    if leavings:
+        say(f"passed over, as editors and systems leave them behind: {leavings} files or folders", err=True)
+
+
+def end_if_lost(found: list[Aside]) -> None:
+    """End with the status of a usage error where something was left aside that may be a submission."""
+    if left := sum(aside.lost for aside in found):
+        say(f"error: left aside, in number {left}: they are named above", err=True)
+        raise typer.Exit(USAGE)
+
+
+def receive_all(store: Store, source: Path, kind: Kind, choices: int) -> Reception:
+    """Receive what was handed in, and name what is left aside; no CSV, or nothing at all, is a usage error."""
     try:
-        return read_entries(source, kind)
+        reception = receive(store, source, kind, choices)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    name_aside(reception.aside, reception.leavings)
+    for notice in reception.notices:
+        say(f"notice: {plain_line(notice)}", err=True)
+    if not reception.submissions:
+        raise typer.BadParameter(f"{source} holds no submission that can be received")
+    return reception
+
+
+def collect_command(
+    sources: Annotated[
+        list[Path], typer.Argument(exists=True, metavar="ZIP|FOLDER...", help="Downloads, as they came or unpacked.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new or empty folder.")] = Path(
+        "submissions"
+    ),
+) -> None:
+    """Collect notebooks from downloads of Moodle, Canvas, Google Classroom or nbgrader, for grader batch."""
+    try:
+        collection = collect(sources, out)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    name_aside(collection.aside, collection.leavings)
+    table = Table("participant", "submitted", "late", "file", "layout", "from", box=SIMPLE)
+    for each in collection.notebooks:
+        cells = (plain_name(each.owner.name), utc_text(each.time), "late" * each.owner.late, str(each.path))
+        table.add_row(*map(Text, (*cells, each.owner.layout, plain_line(each.place))))
+    print_wide(table)
+    participants = len({each.owner.name for each in collection.notebooks})
+    say(
+        f"collected {len(collection.notebooks)} notebooks of {participants} participants"
+        + (f", and left out {collection.same} that were there twice" if collection.same else "")
+        + f"; read the table, then: grader batch {out / TABLE}"
+    )
+    end_if_lost(collection.aside)
 
 
 def history_command(
@@ -187,7 +255,7 @@ def history_command(
             own = [
                 submission
                 for submission in opened.submissions()
-                if (submission.kind, submission.participant) == (kind, participant)
+                if submission.kind is kind and name_key(submission.participant) == name_key(participant)
             ]
             gradings = {submission: opened.gradings(submission) for submission in own}
     except InfrastructureError as error:
@@ -240,10 +308,10 @@ def similar_command(
         names_and_runs = [Text(plain_name(text)) for text in (first.owner, first.run, second.owner, second.run)]
         table.add_row(f"{pair.similarity:.2f}", str(pair.shared), *names_and_runs)
     print_wide(table)
-    typer.echo(
+    say(
         f"{len(solutions)} solutions, {len(pairs)} pairs with a similarity of {threshold:g} or more. Read both cells "
         "before you judge: short cells and published methods look alike by themselves."
     )
     if incomparable:
         few = ", ".join(sorted({plain_name(solution.owner) for solution in incomparable})[:5])
-        typer.echo(f"{len(incomparable)} are too short to be compared, or have a syntax error (among them {few})")
+        say(f"{len(incomparable)} are not comparable: too short, or Python cannot read them (among them {few})")

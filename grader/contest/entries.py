@@ -1,38 +1,93 @@
-"""What was handed in: a folder or a CSV becomes a list of entries, a file becomes what is graded of it."""
+"""What was handed in: a file becomes what is graded of it, and an entry; what becomes none is left aside and named."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from competition.errors import CellError
 from competition.notebook import graft, notebook_text
+from grader.contest.kept import Kept
+from grader.contest.names import name_problem
 from grader.contest.store import Entry, Kind
 from grader.submission import lift, read_cells, read_file
-from grader.verdicts import InfrastructureError, ParticipantFault
+from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 NOTEBOOK_SUFFIX, SOLUTION_SUFFIX = ".ipynb", ".py"
-CSV_COLUMNS = ("participant", "path", "submitted_at")
-CHOSEN = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False, "": False}
 
 
-def notebook_bytes(path: Path) -> bytes | ParticipantFault:
+@dataclass(frozen=True)
+class Aside:
+    """Something that was handed in and is left aside.
+
+    Attributes:
+        place: where it stands: foreign text.
+        reason: why it is left aside, and what to do about it.
+        lost: whether it is a submission, which somebody waits for; else it is a file of another kind.
+    """
+
+    place: str
+    reason: str
+    lost: bool = True
+
+
+@dataclass
+class HandedIn:
+    """What a folder or a CSV holds.
+
+    Attributes:
+        entries: what can be received.
+        aside: what cannot, in the order in which it was found.
+        leavings: how many files and folders editors and systems have left there; nobody handed them in.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    aside: list[Aside] = field(default_factory=list)
+    leavings: int = 0
+
+    def add(self, found: Entry | Aside) -> None:
+        """Put something where it belongs."""
+        if isinstance(found, Entry):
+            self.entries.append(found)
+        else:
+            self.aside.append(found)
+
+
+def notebook_bytes(path: Path, below: Path | None = None, *, trusted: bool = False) -> bytes | ParticipantFault:
     """Read a submitted notebook, or graft a solution file into one; a fault of the file is returned for the record.
+
+    Args:
+        path: where it lies.
+        below: see `read_file`.
+        trusted: whether a solution file is ours, as a reference is: then nothing in it is a participant's fault.
 
     Raises:
         InfrastructureError: it is missing or unreadable.
     """
     try:
-        raw = read_file(path)
-        if path.suffix == SOLUTION_SUFFIX:
-            return notebook_text(graft(raw.decode())).encode()
-        return raw
+        raw = read_file(path, below)
+        return grafted(raw, trusted) if path.suffix.lower() == SOLUTION_SUFFIX else raw
     except ParticipantFault as fault:
         return fault
-    except (OSError, UnicodeDecodeError, CellError) as error:
+    except (OSError, ValueError, CellError) as error:
         raise InfrastructureError(f"{path} cannot be read: {error}") from None
+
+
+def grafted(raw: bytes, trusted: bool) -> bytes:
+    """Graft the text of a solution file into a notebook.
+
+    Raises:
+        ParticipantFault: it is not one, and not ours.
+        UnicodeDecodeError, CellError: the same of a file of ours.
+    """
+    try:
+        return notebook_text(graft(raw.decode("utf-8-sig"))).encode()
+    except (UnicodeDecodeError, CellError) as error:
+        if trusted:
+            raise
+        raise ParticipantFault(Verdict.PRESENTATION_ERROR, f"this is no solution file: {error}") from None
 
 
 def identify(raw: bytes | ParticipantFault) -> tuple[str, str]:
@@ -51,94 +106,40 @@ def identify(raw: bytes | ParticipantFault) -> tuple[str, str]:
     return file_sha256, f"cell:{hashlib.sha256(source.encode()).hexdigest()}"
 
 
-def make_entry(participant: str, path: Path, submitted_at: datetime, kind: Kind, final: bool | None = None) -> Entry:
-    """Read a file and make its entry.
+def is_date(time: datetime) -> bool:
+    """Say whether a time with a zone is one in UTC too, after 1970 began: the ends of the calendar are none."""
+    try:
+        return time.astimezone(UTC).year >= 1970
+    except OverflowError:
+        return False
 
-    Raises:
-        InfrastructureError: see `notebook_bytes`.
-    """
-    return Entry(participant, kind, path, submitted_at, *identify(notebook_bytes(path)), final)
 
-
-def read_entries(source: Path, kind: Kind = Kind.PARTICIPANT) -> list[Entry]:
-    """Read what was handed in.
+def make_entry(
+    place: str,
+    participant: str,
+    path: Path,
+    submitted_at: datetime,
+    kind: Kind,
+    kept: Kept | None,
+    below: Path,
+    *,
+    final: bool | None = None,
+) -> Entry | Aside:
+    """Read a file and make its entry; it is left aside where there is no reading it.
 
     Args:
-        source: a folder of notebooks, or a CSV; see `read_folder` and `read_table`.
-        kind: whom its rows stand for.
-
-    Raises:
-        ValueError: the CSV is none or names a file that cannot be read, or nothing was handed in; the message says
-            where.
-        InfrastructureError: a file in the folder is unreadable.
+        place: where it was found.
+        participant, path, submitted_at, kind, final: see `Entry`.
+        kept: where the bytes are kept, so that they are graded whatever becomes of the file; None to keep nothing.
+        below: see `read_file`.
     """
-    if source.suffix in (NOTEBOOK_SUFFIX, SOLUTION_SUFFIX) and not source.is_dir():
-        raise ValueError(f"{source} is a single file: name its folder or a CSV, or grade it with 'grader grade'")
-    entries = read_folder(source, kind) if source.is_dir() else read_table(source, kind)
-    if not entries:
-        raise ValueError(f"{source} holds no submission")
-    return entries
-
-
-def read_folder(folder: Path, kind: Kind) -> list[Entry]:
-    """Read ``<participant>.ipynb`` and ``<participant>/*.ipynb``; a file's time of change is that of the submission.
-
-    For reference solutions, ``<name>.py`` as well: the text of a solution cell.
-    """
-    suffixes = (NOTEBOOK_SUFFIX, SOLUTION_SUFFIX) if kind is Kind.REFERENCE else (NOTEBOOK_SUFFIX,)
-    found = [
-        (path.stem if path.parent == folder else path.parent.name, path)
-        for pattern in ("*", "*/*")
-        for path in folder.glob(pattern)
-        if path.suffix in suffixes and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return [
-        make_entry(participant, path, datetime.fromtimestamp(path.lstat().st_mtime, UTC), kind)
-        for participant, path in sorted(found)
-    ]
-
-
-def read_table(table: Path, kind: Kind) -> list[Entry]:
-    """Read a CSV with the columns ``participant``, ``path`` (from the CSV's folder), ``submitted_at``, ``final``.
-
-    ``submitted_at`` is ISO 8601, in UTC where it names no zone. ``final`` may be missing; in it, 1, yes or true chooses
-    a submission for the final ranking.
-
-    Raises:
-        ValueError: see `read_entries`; a file that a row names is missing or unreadable.
-    """
+    if (problem := name_problem(participant)) is not None:
+        return Aside(place, problem)
     try:
-        with open(table, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = [column for column in CSV_COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(
-                    f"{table} has no column {', '.join(missing)}: its first line names the columns, commas between: "
-                    f"{','.join(CSV_COLUMNS)} and, if you like, final"
-                )
-            return [read_row(f"{table}, line {reader.line_num}", row, table.parent, kind) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table} is neither a folder nor a CSV that can be read: {error}") from None
-
-
-def read_row(place: str, row: dict[str, str | None], folder: Path, kind: Kind) -> Entry:
-    """Read one row of the CSV; `place` says where it stands."""
-    participant, path, time = ((row[column] or "").strip() for column in CSV_COLUMNS)
-    if not participant or not path:
-        raise ValueError(f"{place}: participant and path may not be empty")
-    try:
-        submitted_at = datetime.fromisoformat(time)
-    except ValueError:
-        raise ValueError(f"{place}: {time!r} is no time; write it like 2026-03-01T18:30:00+01:00") from None
-    if submitted_at.tzinfo is None:
-        submitted_at = submitted_at.replace(tzinfo=UTC)
-    final = None
-    if "final" in row:
-        word = (row["final"] or "").strip().lower()
-        if word not in CHOSEN:
-            raise ValueError(f"{place}: final is {word!r}; write 1 or 0")
-        final = CHOSEN[word]
-    try:
-        return make_entry(participant, folder / path, submitted_at, kind, final)
+        raw = notebook_bytes(path, below, trusted=kind is Kind.REFERENCE)
     except InfrastructureError as error:
-        raise ValueError(f"{place}: {error.message}") from None
+        return Aside(place, error.message)
+    entry = Entry(participant, kind, path, submitted_at, *identify(raw), final)
+    if kept is not None:
+        kept.put(entry.file_sha256, raw)
+    return entry

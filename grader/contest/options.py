@@ -45,7 +45,7 @@ LimitOption = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Only the first N submissions of each UTC day count.",
+        help="Only the first N submissions of each UTC day are graded and count.",
         show_default="contest.toml, else all count",
     ),
 ]

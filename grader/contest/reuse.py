@@ -88,7 +88,9 @@ class Reuse:
         return next((found for found in derived if found is not None), None)
 
     def notebook(self, submission: Received) -> bytes | ParticipantFault:
-        """Return what was handed in: the file, or its copy in a run folder where the file is gone or another one now.
+        """Return what was handed in, as it was when it was received.
+
+        Of a store that kept no files yet it is the file itself, or its copy in a run folder.
 
         Raises:
             InfrastructureError: there is neither.
@@ -99,6 +101,8 @@ class Reuse:
             for kept in self._store.gradings(submission):
                 yield self._runs / kept.run / SUBMISSION_FILE
 
+        if (kept := self._store.kept.get(submission.file_sha256)) is not None:
+            return kept
         for path in places():
             try:
                 raw = notebook_bytes(path)
@@ -107,8 +111,9 @@ class Reuse:
             if identify(raw) == (submission.file_sha256, submission.code):
                 return raw
         raise InfrastructureError(
-            f"{submission.path} is gone, or was changed since it was received, and no run folder in {self._runs} keeps "
-            "it: put it back as it was; a changed one is a new submission, which 'grader batch' receives"
+            f"{submission.path} is gone, or was changed since it was received, and neither the store nor a run folder "
+            f"in {self._runs} keeps it: put it back as it was; a changed one is a new submission, which 'grader batch' "
+            "receives"
         )
 
     def _derive(self, submission: Received, key: Key, source: Grading) -> Grading | None:

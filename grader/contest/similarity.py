@@ -25,6 +25,7 @@ from grader.verdicts import ParticipantFault
 
 NGRAM = 10  # tokens, about a line and a half: shorter ones are shared by everybody who sorts losses
 FEWEST = 20  # a cell with fewer n-grams of its own is too short to be told from others
+MOST_BITS = 2048  # of an integer that is compared by its digits
 LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
 
 Fingerprint = frozenset[tuple[str, ...]]
@@ -46,28 +47,39 @@ class Pair:
     shared: int
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Drops every expression that is a bare constant: docstrings, and texts that do nothing."""
+class _Plainer(ast.NodeTransformer):
+    """Drops every expression that is a bare constant: docstrings, and texts that do nothing; names huge integers."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """Put `pass` in the place of a bare constant."""
-        return ast.Pass() if isinstance(node.value, ast.Constant) else node
+        if isinstance(node.value, ast.Constant):
+            return ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Put a name in the place of an integer with more digits than Python prints."""
+        huge = isinstance(node.value, int) and node.value.bit_length() > MOST_BITS
+        return ast.Name("huge", ast.Load()) if huge else node
 
 
 def normalised_tokens(source: str) -> list[str] | None:
-    """Return a cell's tokens without names of its own, comments, docstrings and layout; None for a syntax error,
-    or where it is nested too deeply.
+    """Return a cell's tokens without names of its own, comments, docstrings and layout; None where there is no reading.
+
+    That is a syntax error, nesting that is too deep, or whatever else Python's own parser and printer stumble over,
+    which are made for code that nobody wrote against them.
 
     Keywords, builtins and attributes keep theirs, so that calls of other functions are a difference.
     """
-    tree = parse(source)
-    if tree is None:
-        return None
-    kept = {*keyword.kwlist, *dir(builtins)}
     try:
-        text = ast.unparse(_WithoutDocstrings().visit(tree))
-    except RecursionError:
+        tree = parse(source)
+        return None if tree is None else tokens_of(ast.unparse(_Plainer().visit(tree)))
+    except Exception:  # of a hostile cell, and of this cell only
         return None
+
+
+def tokens_of(text: str) -> list[str]:
+    """Return the tokens of Python text without layout, each name of its own as ``name``."""
+    kept = {*keyword.kwlist, *dir(builtins)}
     tokens: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in LAYOUT:
@@ -91,8 +103,8 @@ def similar_pairs(sources: Mapping[str, str], common: Iterable[str], threshold: 
         threshold: the smallest similarity to list, 0 to 1.
 
     Returns:
-        The pairs, the most similar first; and the names of cells that could not be compared, as they have a syntax
-        error or too little of their own.
+        The pairs, the most similar first; and the names of cells that are not comparable, as Python cannot read them
+        or they have too little of their own.
     """
     everybodys: Fingerprint = frozenset().union(*(fingerprint(normalised_tokens(text) or []) for text in common))
     own = {name: fingerprint(normalised_tokens(text) or []) - everybodys for name, text in sources.items()}

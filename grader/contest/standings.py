@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from competition.task.points import performance
+from grader.contest.names import poses_as_reference
 from grader.contest.policy import NOT_GRADED, Candidate
+from grader.safe_io import csv_cell
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Standing:
     tied: bool
     within_noise: bool
     shift: int | None
+
+    @property
+    def imitates(self) -> bool:
+        """Whether this is a participant whose name could be taken for a reference solution's mark."""
+        return not self.reference and poses_as_reference(self.participant)
 
 
 @dataclass(frozen=True)
@@ -154,11 +161,6 @@ def public_ranks(rows: Sequence[Standing]) -> dict[str, int]:
     return {row.participant: row.rank for row in rows if row.rank is not None}
 
 
-def harmless_cell(text: str) -> str:
-    """Keep a spreadsheet from running a participant's name as a formula: it shows the text after an apostrophe."""
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
-
-
 def standings_csv(standings: Standings) -> str:
     """Return the board as the text of a CSV: one column per attribute of `Standing`, figures unrounded."""
     names = [field.name for field in fields(Standing)]
@@ -175,7 +177,7 @@ def standings_csv(standings: Standings) -> str:
             elif isinstance(value, bool):
                 cells.append(int(value))
             elif isinstance(value, str):
-                cells.append(harmless_cell(value))
+                cells.append(csv_cell(value))
             else:
                 cells.append(value)
         writer.writerow(cells)

@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
+from grader.contest.kept import Kept
 from grader.contest.schema import SCHEMA, SCHEMA_VERSION, statements
 from grader.contest_file import DEFAULT
 from grader.grading import Record
@@ -153,12 +154,15 @@ class Store:
     Args:
         path: the SQLite file, made where there is none.
 
+    Attributes:
+        kept: the files that were received, in the folder ``contest.received`` beside ``contest.sqlite``.
+
     Raises:
         InfrastructureError: the file is no store, or one of another schema version, or cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self.kept = path, Kept(path.with_suffix(".received"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)

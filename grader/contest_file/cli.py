@@ -10,7 +10,7 @@ import typer
 from grader.contest_file.contest import DEFAULT
 from grader.contest_file.reading import CONTEST_FILE
 from grader.contest_file.writing import contest_text
-from grader.options import fail
+from grader.options import fail, say
 
 
 def init_command(
@@ -29,7 +29,7 @@ def init_command(
         raise typer.BadParameter(f"{error.filename} is there already, and stays as it is") from None
     except OSError as error:
         raise fail(f"{error.filename} cannot be made: {error.strerror}") from None
-    typer.echo(
+    say(
         f"wrote {file}: read it through. Then 'competition build-data --out {folder / DEFAULT.data}' makes the data; "
         f"what is handed in goes into {folder / DEFAULT.submissions}, and 'grader batch' in {folder} grades it"
     )

@@ -10,7 +10,7 @@ from grader import grading
 from grader.grading.artifacts import Artifacts
 from grader.grading.record import Record
 from grader.grading.settings import Settings
-from grader.options import INTERRUPTED
+from grader.options import INTERRUPTED, say
 from grader.submission import read_file
 from grader.verdicts import ParticipantFault
 
@@ -30,7 +30,7 @@ def grade_unless_stopped(raw: bytes | ParticipantFault, settings: Settings) -> t
     try:
         return grading.grade(raw, settings)
     except KeyboardInterrupt:
-        typer.echo("stopped: nothing of this grading is kept", err=True)
+        say("stopped: nothing of this grading is kept", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 

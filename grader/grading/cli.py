@@ -34,6 +34,7 @@ from grader.options import (
     TrainOption,
     chosen_device,
     fail,
+    say,
 )
 from grader.safe_io import write_whole
 from grader.sandbox import Backend
@@ -126,7 +127,7 @@ def regrade_command(
         raise fail(error.message) from None
     for name in ("versions", "template_sha256", "data_sha256", "split_sha256"):
         if getattr(before, name) != getattr(record, name):
-            typer.echo(f"differs from the first grading: {name}", err=True)
+            say(f"differs from the first grading: {name}", err=True)
     if (record.verdict, record.bac) != (before.verdict, before.bac):
         raise fail(f"does not agree: first {before.verdict.value} with BAC {before.bac}")
-    typer.echo("agrees with the first grading, to the last bit")
+    say("agrees with the first grading, to the last bit")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from competition.task.constants import NUM_EPOCHS
 from grader.grading.record import Record
+from grader.safe_io import plain_line, plain_text
 from grader.verdicts import Verdict
 
 
@@ -26,7 +27,7 @@ def show(record: Record, run: Path | None, *, notices: bool = True) -> None:
             "BAC", f"{record.bac[0]:.4f} and {record.bac[1]:.4f}, mean {record.bac_mean:.4f} on {record.split}"
         )
     else:
-        console.print(Text(f"{record.message}\n"))
+        console.print(Text(f"{plain_text(record.message)}\n"))
     table.add_row(
         "time",
         f"{record.clock_seconds:.1f} s of your {record.time_limit:g} s, {record.answer_seconds:.1f} s of it in your "
@@ -37,7 +38,7 @@ def show(record: Record, run: Path | None, *, notices: bool = True) -> None:
         f"{record.train}, {record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}",
     )
     for notice in record.notices if notices else ():
-        table.add_row("notice", Text(notice, "yellow"))
+        table.add_row("notice", Text(plain_text(notice), "yellow"))
     if run is not None:
-        table.add_row("run folder", str(run))
+        table.add_row("run folder", Text(plain_line(str(run))))
     console.print(table)

@@ -34,6 +34,8 @@ def board_cells(row: Standing, final: bool, several: bool) -> list[Text]:
     rank = "" if row.rank is None else f"{row.rank}{'=' * row.tied}{'~' * row.within_noise}"
     figures = [f"{value:.4f}" for value in (row.bac_mean, *(row.bac or ())) if value is not None] or [""] * 3
     name = plain_name(row.participant) + (" (reference)" if row.reference else "")
+    if row.imitates:
+        name += " (no reference)"
     cells = ["ref" if row.reference else rank]
     if final:
         cells.append("" if row.shift is None else f"{row.shift:+d}" if row.shift else "0")

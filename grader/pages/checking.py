@@ -35,6 +35,7 @@ from grader.options import (
     Split,
     chosen_device,
     fail,
+    say,
 )
 from grader.pages.advice import ADVICE
 from grader.pages.notebook_output import notebook_output
@@ -55,7 +56,7 @@ def tell_at_once(raw: bytes | ParticipantFault) -> None:
     except ParticipantFault:
         return
     for notice in notices:
-        typer.secho(f"notice: {plain_text(notice)}", fg="yellow", err=True)
+        Console(stderr=True, soft_wrap=True).print(Text(f"notice: {plain_text(notice)}", "yellow"))
 
 
 def folder_of_data(notebook: Path, data: Path | None) -> Path:
@@ -73,9 +74,9 @@ def print_what_it_printed(record: Record, artifacts: Artifacts) -> None:
     lines = text.replace(record.message, "").strip().splitlines()
     if lines:
         bound = f", the first {SHOWN_LINES} lines of {len(lines)}" if len(lines) > SHOWN_LINES else ""
-        typer.echo(f"\nwhat your notebook printed{bound}:")
+        say(f"\nwhat your notebook printed{bound}:")
     for line in lines[:SHOWN_LINES]:
-        typer.echo(f"  {plain_text(line)}")
+        say(f"  {line}")
 
 
 def print_what_to_do(record: Record, artifacts: Artifacts, settings: Settings) -> None:
@@ -113,7 +114,7 @@ def check_command(
     tell_at_once(raw)
     problem = bwrap_problem()
     if problem is not None:
-        typer.echo(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
+        say(f"notice: without isolation, as nothing but your own notebook runs here ({problem})", err=True)
     settings = Settings(
         data=folder_of_data(notebook, data),
         split=Split.VAL.value,
@@ -139,7 +140,7 @@ def check_command(
             with scratch_folder("check") as scratch:
                 page = pages.make_report(write_run(scratch, record, artifacts), settings.data, for_organizer=False)
             write_whole(html, pages.report_page(page))
-            typer.echo(f"wrote {html}")
+            say(f"wrote {html}")
     except InfrastructureError as error:
         raise fail(error.message) from None
     except OSError as error:

@@ -22,7 +22,7 @@ from grader.contest import (
 )
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import RECORD_FILE, read_record
-from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, say
 from grader.pages.publishing import CsvOption, HtmlOption, publish
 from grader.safe_io import write_whole
 from grader.verdicts import InfrastructureError
@@ -108,7 +108,7 @@ def report_command(
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
     others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
     if 0 < len(others) < len(runs):
-        typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
+        say(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
         runs = [run for run in runs if run not in others]
     if not store.is_file() and store != contest.store:
         raise typer.BadParameter(f"there is no store {store}: name the contest's, or leave --store out")
@@ -137,5 +137,5 @@ def write_report(run: Path, data: Path, edition: Edition, store: Path | None, ou
     except OSError as error:
         raise InfrastructureError(f"the report could not be written to {out}: {error}") from None
     for gap in report.gaps:
-        typer.echo(f"notice: {gap.what} {gap.why}", err=True)
-    typer.echo(f"wrote {out}")
+        say(f"notice: {gap.what} {gap.why}", err=True)
+    say(f"wrote {out}")

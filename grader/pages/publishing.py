@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from grader.contest import Board, standings_csv
-from grader.options import print_wide
+from grader.options import print_wide, say
 from grader.pages.board_table import board_table
 from grader.safe_io import plain_name
 from grader.verdicts import InfrastructureError
@@ -39,11 +39,11 @@ def publish(board: Board, csv: Path | None, html: Path | None, remedy: str) -> N
         raise InfrastructureError(f"the board cannot be written: {error}") from None
     print_wide(board_table(board.standings))
     for notice in board.notices:
-        typer.echo(f"notice: {notice}", err=True)
+        say(f"notice: {notice}", err=True)
     if board.missing:
         names = sorted({plain_name(submission.participant) for submission in board.missing})
         few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        typer.echo(
+        say(
             f"notice: not graded for this board, in number {len(board.missing)}: {few}; {remedy}",
             err=True,
         )

@@ -9,8 +9,8 @@ What reads a hostile file and makes foreign text harmless is the task's too, so 
 (`competition.untrusted_file`, `competition.foreign_text`); the grader takes it from this door.
 """
 
-from competition.foreign_text import plain_message, plain_name, plain_text
-from competition.untrusted_file import NotAFile, TooLarge, read_untrusted_file
+from competition.foreign_text import csv_cell, plain_line, plain_message, plain_name, plain_text
+from competition.untrusted_file import NotAFile, TooLarge, open_folder, read_below, read_untrusted_file
 from grader.safe_io.untrusted_json import TooManyValues, parse_json
 from grader.safe_io.whole_file import write_whole
 
@@ -18,10 +18,14 @@ __all__ = [
     "NotAFile",
     "TooLarge",
     "TooManyValues",
+    "csv_cell",
+    "open_folder",
     "parse_json",
+    "plain_line",
     "plain_message",
     "plain_name",
     "plain_text",
+    "read_below",
     "read_untrusted_file",
     "write_whole",
 ]

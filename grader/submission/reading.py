@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.safe_io import NotAFile, TooLarge, TooManyValues, parse_json, read_untrusted_file
+from grader.safe_io import NotAFile, TooLarge, TooManyValues, parse_json, read_below, read_untrusted_file
 from grader.verdicts import ParticipantFault, Verdict
 
 MAX_NOTEBOOK_BYTES = 16 << 20
@@ -27,17 +27,23 @@ def fault(message: str) -> ParticipantFault:
     return ParticipantFault(Verdict.PRESENTATION_ERROR, message)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, below: Path | None = None) -> bytes:
     """Read a submitted file: a regular one of at most 16 MiB, never through a symbolic link.
+
+    Args:
+        path: where it lies.
+        below: a trusted folder above it: no folder between the two may be a link either.
 
     Raises:
         ParticipantFault: it is something else.
-        OSError: it is missing or unreadable.
+        OSError: it is missing or unreadable, or a folder on the way is a link.
     """
     try:
-        return read_untrusted_file(path, MAX_NOTEBOOK_BYTES)
+        if below is None:
+            return read_untrusted_file(path, MAX_NOTEBOOK_BYTES)
+        return read_below(below, path.relative_to(below), MAX_NOTEBOOK_BYTES)
     except NotAFile:
-        raise fault("the submission is a link, a folder or a pipe; submit the .ipynb file itself") from None
+        raise fault("the submission is a link, a folder, a pipe or the like; submit the .ipynb file itself") from None
     except TooLarge as error:
         raise fault(
             f"the notebook holds {error.size / (1 << 20):.1f} MiB, {MAX_NOTEBOOK_BYTES >> 20} are allowed; "
