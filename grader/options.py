@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from grader.safe_io import file_problem, folder_problem, plain_line
 from grader.sandbox import Backend
 
 PARTICIPANT, OURS, INTERRUPTED = 1, 3, 130
@@ -59,8 +61,18 @@ ImageOption = Annotated[str, typer.Option(help="With podman or docker: the image
 
 def fail(message: str) -> typer.Exit:
     """Print an error of ours and make the exit that reports it."""
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"error: {plain_line(message)}", err=True)
     return typer.Exit(OURS)
+
+
+def require_writable(*, files: Iterable[Path | None] = (), folders: Iterable[Path | None] = ()) -> None:
+    """Refuse, before anything is trained, what could not be written; folders may still be missing."""
+    problems = [
+        *(file_problem(file) for file in files if file is not None),
+        *(folder_problem(folder) for folder in folders if folder is not None),
+    ]
+    if found := next((problem for problem in problems if problem), None):
+        raise typer.BadParameter(found)
 
 
 def cuda_is_available() -> bool:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import analysis
-from grader.options import fail
+from grader.options import fail, require_writable
 from grader.verdicts import InfrastructureError
 
 
@@ -30,6 +30,7 @@ def analyze_command(
 ) -> None:
     """Compute the data valuation metrics of a run's selections, or of any data values, and draw them."""
     out = out or (source if source.is_dir() else source.parent) / "analysis"
+    require_writable(folders=(out,))
     try:
         with Console(stderr=True).status("training with and without each 5 % of the samples"):
             analysed = analysis.analyze(source, data, out)

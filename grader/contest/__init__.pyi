@@ -1,3 +1,4 @@
+from .boards import Board as Board
 from .boards import Rules as Rules
 from .options import LimitOption as LimitOption
 from .options import PolicyOption as PolicyOption

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -33,7 +34,7 @@ from grader.contest.policy import NOT_GRADED, Policy
 from grader.contest.progress import BatchView
 from grader.contest.reuse import Reuse
 from grader.contest.similarity import read_solutions, similar_solutions
-from grader.contest.store import Entry, Kind, Store, open_existing
+from grader.contest.store import Entry, Kind, Received, Store, open_existing
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
 from grader.options import (
@@ -52,9 +53,10 @@ from grader.options import (
     chosen_device,
     fail,
     print_wide,
+    require_writable,
 )
-from grader.safe_io import plain_name
-from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem
+from grader.safe_io import plain_name, plain_text
+from grader.sandbox import DEFAULT_IMAGE, Backend, bwrap_problem, socket_problem
 from grader.verdicts import InfrastructureError, Verdict
 
 
@@ -111,6 +113,7 @@ def batch_command(
         raise typer.BadParameter(
             "--missing takes what a leaderboard needs from the store: no folder, and no --split val"
         )
+    require_writable(folders=(runs, store.parent))
     settings = Settings(
         data=data,
         split=split.value,
@@ -136,6 +139,8 @@ def batch_command(
     try:
         if sandbox is Backend.BWRAP and (problem := bwrap_problem()):
             raise InfrastructureError(f"no sandbox: {problem}")
+        if problem := socket_problem(Path(tempfile.gettempdir())):
+            raise InfrastructureError(problem)
         with open_existing(store) if missing else Store(store) as opened:
             if missing:
                 wanted = board_of(opened, runs, split.value, rules, title="").missing
@@ -143,7 +148,7 @@ def batch_command(
                 oracle = oracle or len(submissions) < len(wanted)
             else:
                 kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
-                submissions = opened.receive(entries_in(source, kind)) if source else []
+                submissions = without_removed(opened.receive(entries_in(source, kind))) if source else []
             reuse = Reuse(opened, runs, data)
             jobs = make_jobs(submissions, settings, list(rules.seeds))
             verdicts = grade_jobs(jobs, opened, reuse, runs, start_workers, console)
@@ -165,6 +170,15 @@ def entries_in(source: Path, kind: Kind) -> list[Entry]:
         return read_entries(source, kind)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def without_removed(submissions: list[Received]) -> list[Received]:
+    """Leave out what removed participants handed in, and say so."""
+    names = sorted({plain_name(submission.participant) for submission in submissions if submission.removed})
+    if names:
+        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        typer.echo(f"notice: left out, as they were removed: {few}; 'grader remove --undo' takes them back", err=True)
+    return [submission for submission in submissions if not submission.removed]
 
 
 def grade_jobs(
@@ -225,6 +239,7 @@ def history_command(
                 if (submission.kind, submission.participant) == (kind, participant)
             ]
             gradings = {submission: opened.gradings(submission) for submission in own}
+            log = [entry for entry in opened.removals() if (entry.kind, entry.participant) == (kind, participant)]
     except InfrastructureError as error:
         raise fail(error.message) from None
     if not own:
@@ -248,6 +263,8 @@ def history_command(
             )
             place = ("", Text(""), "")
     print_wide(table)
+    for entry in log:
+        typer.echo(f"{entry.at}: {'removed' if entry.removed else 'taken back'}: {plain_text(entry.reason)}")
 
 
 def similar_command(

@@ -32,9 +32,3 @@ def grade_unless_stopped(raw: bytes | ParticipantFault, settings: Settings) -> t
     except KeyboardInterrupt:
         typer.echo("stopped: nothing of this grading is kept", err=True)
         raise typer.Exit(INTERRUPTED) from None
-
-
-def require_folder_of(file: Path | None) -> None:
-    """Refuse a file that could not be written, before anything is trained."""
-    if file is not None and not file.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {file.parent} for {file.name}: make it, or name another file")

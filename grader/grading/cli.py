@@ -11,7 +11,7 @@ import typer
 
 from competition.task.constants import NUM_THREADS, SEED
 from grader.grading.artifacts import SUBMISSION_FILE, Artifacts
-from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of
+from grader.grading.attended import grade_unless_stopped, read_bytes
 from grader.grading.record import Record
 from grader.grading.run_folder import read_record, write_run
 from grader.grading.settings import Settings
@@ -34,6 +34,7 @@ from grader.options import (
     TrainOption,
     chosen_device,
     fail,
+    require_writable,
 )
 from grader.safe_io import write_whole
 from grader.sandbox import DEFAULT_IMAGE, Backend
@@ -82,7 +83,7 @@ def grade_command(
     ] = None,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
-    require_folder_of(report)
+    require_writable(files=(report,), folders=(runs,))
     settings = Settings(
         data=data,
         split=split.value,
@@ -110,6 +111,7 @@ def regrade_command(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Repeat a grading with its own seed, split, device and limits, and say whether it agrees."""
+    require_writable(folders=(runs,))
     try:
         before = read_record(run)
         settings = Settings(

@@ -1,3 +1,4 @@
+from .everybody import write_all_reports as write_all_reports
 from .gathering import make_report as make_report
 from .leaderboard import leaderboard_page as leaderboard_page
 from .run_report import report_page as report_page

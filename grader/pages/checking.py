@@ -21,7 +21,6 @@ from grader.grading import (
     find_data,
     grade_unless_stopped,
     read_bytes,
-    require_folder_of,
     require_splits,
     show,
     write_run,
@@ -37,6 +36,7 @@ from grader.options import (
     TimeOption,
     chosen_device,
     fail,
+    require_writable,
 )
 from grader.pages.advice import ADVICE
 from grader.pages.notebook_output import notebook_output
@@ -105,8 +105,7 @@ def check_command(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
-    require_folder_of(report)
-    require_folder_of(html)
+    require_writable(files=(report, html))
     if quick and html is not None:
         raise typer.BadParameter("--html shows a whole training: leave out --quick")
     raw = read_bytes(notebook)

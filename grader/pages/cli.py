@@ -23,9 +23,9 @@ from grader.contest import (
     standings_csv,
 )
 from grader.grading import RECORD_FILE, read_record
-from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, print_wide, require_writable
 from grader.pages.board_table import board_table
-from grader.safe_io import plain_name, write_whole
+from grader.safe_io import plain_line, plain_name, write_whole
 from grader.verdicts import InfrastructureError
 
 DEFAULT_STORE = Path("contest.sqlite")
@@ -63,14 +63,15 @@ def leaderboard_command(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
+    require_writable(files=(csv, html), folders=(runs,))
     rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
     try:
         with open_existing(store) as opened:
             board = board_of(opened, runs, split.value, rules, title)
         if csv is not None:
-            csv.write_text(standings_csv(board.standings), encoding="utf-8")
+            write_whole(csv, standings_csv(board.standings))
         if html is not None:
-            html.write_text(pages.leaderboard_page(board.standings), encoding="utf-8")
+            write_whole(html, pages.leaderboard_page(board.standings))
     except InfrastructureError as error:
         raise fail(error.message) from None
     except OSError as error:
@@ -89,14 +90,27 @@ def leaderboard_command(
 
 
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    run_folders: Annotated[list[Path] | None, typer.Argument(metavar="[RUN...]", help="Run folders.")] = None,
+    everybody: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="The run that counts on the public board, of every participant: --out then names a folder for their "
+            "files, named after them, with an index for you alone in it, in organizer/.",
+        ),
+    ] = False,
     edition: Annotated[
         Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
     ] = Edition.PARTICIPANT,
     data: DataOption = Path("data"),
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.html|FOLDER",
+            help="Default: report/EDITION.html in the run folder; with --all the folder reports/.",
+        ),
     ] = None,
     store: Annotated[
         Path | None,
@@ -105,13 +119,36 @@ def report_command(
             help="The contest's SQLite file, for what the references reached. Default: contest.sqlite, if it is there.",
         ),
     ] = None,
+    policy: PolicyOption = Policy.BEST,
+    daily_limit: LimitOption = None,
+    seed: SeedOption = SEED,
+    seeds: SeedsOption = 1,
+    runs_folder: RunsOption = Path("runs"),
 ) -> None:
-    """Write the report of each run: one HTML file that needs no network and no script."""
+    """Write the report of each run: one HTML file that needs no network and no script.
+
+    With --all, --policy, --daily-limit, --seed, --seeds and --runs are those of the public board.
+    """
+    if everybody:
+        if run_folders or edition is not Edition.PARTICIPANT:
+            raise typer.BadParameter(
+                "--all writes participants' editions of the runs that count: name no run, no edition"
+            )
+        rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), SEED)
+        report_everybody(rules, store or DEFAULT_STORE, runs_folder, out or Path("reports"))
+        return
+    runs = run_folders or []
+    if not runs:
+        raise typer.BadParameter("name run folders, or give --all for everybody on the public board")
     if out is not None and len(runs) > 1:
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
+    require_writable(folders=(out and out.parent,))
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder: name a file, or give --all")
     others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
     if 0 < len(others) < len(runs):
-        typer.echo(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
+        left_out = plain_line(", ".join(map(str, others)))
+        typer.echo(f"notice: left out, as they are no run folders: {left_out}", err=True)
         runs = [run for run in runs if run not in others]
     if store is None and DEFAULT_STORE.is_file():
         store = DEFAULT_STORE
@@ -123,6 +160,25 @@ def report_command(
             write_report(run, data, edition, store, out or run / "report" / f"{edition.value}.html")
         except InfrastructureError as error:
             failures.append(error.message)
+    if failures:
+        raise fail("; ".join(failures))
+
+
+def report_everybody(rules: Rules, store: Path, runs: Path, out: Path) -> None:
+    """Write the reports of all participants and the index; say what is missing, and exit with 3 where one is."""
+    require_writable(folders=(out, runs))
+    try:
+        with open_existing(store) as opened:
+            board = board_of(opened, runs, BoardSplit.TEST_A.value, rules, title="")
+        index, written = pages.write_all_reports(board, runs, rules.data, store, out)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    for each in written:
+        for gap in each.gaps:
+            typer.echo(f"notice: {plain_name(each.standing.participant)}: {gap}", err=True)
+    made = sum(each.file is not None for each in written)
+    typer.echo(f"wrote {made} {'report' if made == 1 else 'reports'} into {out}, and for you alone {index}")
+    failures = [f"{plain_name(each.standing.participant)}: {each.problem}" for each in written if each.problem]
     if failures:
         raise fail("; ".join(failures))
 

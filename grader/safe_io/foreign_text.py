@@ -29,6 +29,11 @@ def plain_text(text: str) -> str:
     return text.translate(dict.fromkeys(unwanted))
 
 
+def plain_line(text: str) -> str:
+    """Make a text of any origin one harmless line."""
+    return " ".join(plain_text(text).split())
+
+
 def plain_message(text: str) -> str:
     """Make a participant's text a message: plain, at most 4,096 characters. Its end is kept, where errors say why."""
     return plain_text(text).strip()[-MAX_MESSAGE:]
@@ -36,5 +41,5 @@ def plain_message(text: str) -> str:
 
 def plain_name(name: str) -> str:
     """Make a participant's name, or a file's, harmless to print, and short enough for a line."""
-    text = " ".join(plain_text(name).split())
+    text = plain_line(name)
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"

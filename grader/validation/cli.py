@@ -13,7 +13,16 @@ from rich.table import Table
 
 from competition.profiles import ProfileName
 from competition.task.constants import NUM_THREADS, SEED
-from grader.options import Device, DeviceOption, RunsOption, ThreadsOption, chosen_device, fail, print_wide
+from grader.options import (
+    Device,
+    DeviceOption,
+    RunsOption,
+    ThreadsOption,
+    chosen_device,
+    fail,
+    print_wide,
+    require_writable,
+)
 from grader.sandbox import Backend
 from grader.validation.bands import find_references
 from grader.validation.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
@@ -41,6 +50,7 @@ def validate_command(
     threads: ThreadsOption = NUM_THREADS,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
+    require_writable(folders=(runs, results_file and results_file.parent))
     console = Console(stderr=True)
     try:
         wanted = find_references(names or [])
