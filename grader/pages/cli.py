@@ -123,11 +123,11 @@ def report_command(
     daily_limit: LimitOption = None,
     seed: SeedOption = SEED,
     seeds: SeedsOption = 1,
-    runs_folder: RunsOption = Path("runs"),
+    runs_folder: Annotated[Path, typer.Option("--runs", help="With --all: where run folders are kept.")] = Path("runs"),
 ) -> None:
     """Write the report of each run: one HTML file that needs no network and no script.
 
-    With --all, --policy, --daily-limit, --seed, --seeds and --runs are those of the public board.
+    With --all the options --policy, --daily-limit, --seed and --seeds are those of the public board.
     """
     if everybody:
         if run_folders or edition is not Edition.PARTICIPANT:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from grader.safe_io.foreign_text import plain_text
 
 MOST_CHARACTERS = 50  # of up to four bytes each, where a file's name has at most 255
+KEPT = "LMN"  # letters with their marks, and digits, of any script
 _DIGEST = re.compile(r"-[0-9a-f]{12}$")
 _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
 
@@ -38,7 +39,8 @@ def file_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str
 def readable_part(name: str) -> tuple[str, bool]:
     """Return what is left of a name in a file's name, and whether that could be another name's too."""
     wanted = unicodedata.normalize("NFC", plain_text(name)).replace(" ", "_")
-    stem = re.sub(r"[^\w.-]+", "-", wanted)[:MOST_CHARACTERS].strip("._-") or "participant"
+    kept = "".join(each if each in "._-" or unicodedata.category(each)[0] in KEPT else "-" for each in wanted)
+    stem = kept[:MOST_CHARACTERS].strip("._-") or "participant"
     if _RESERVED.fullmatch(stem):
         stem = f"_{stem}"
     return stem, stem != name.replace(" ", "_") or bool(_DIGEST.search(stem))
