@@ -41,9 +41,12 @@ class Source(StrEnum):
 
 @contextmanager
 def errors_to_status() -> Iterator[None]:
-    """Print a `CompetitionError`'s message instead of a traceback, and exit with status 1."""
+    """Print what the person at the command line can put right instead of a traceback, and exit with status 1."""
     try:
         yield
+    except OSError as error:
+        typer.echo(f"error: {error.filename} cannot be used: {error.strerror}", err=True)
+        raise typer.Exit(FAILED) from None
     except CompetitionError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from None

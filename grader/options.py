@@ -75,11 +75,18 @@ def require_writable(*, files: Iterable[Path | None] = (), folders: Iterable[Pat
         raise typer.BadParameter(found)
 
 
-def cuda_is_available() -> bool:
-    """Say whether torch can use a GPU; where NVIDIA's driver is not installed, without loading torch to ask it."""
+def has_cuda_driver() -> bool:
+    """Say whether the library of NVIDIA's driver can be loaded."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
+        return False
+    return True
+
+
+def cuda_is_available() -> bool:
+    """Say whether torch can use a GPU; where NVIDIA's driver is not installed, without loading torch to ask it."""
+    if not has_cuda_driver():
         return False
     import torch
 

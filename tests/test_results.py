@@ -105,7 +105,7 @@ def test_the_final_stands_beside_the_public_board(jury):
 
 
 def test_foreign_words_are_harmless_in_the_csv(jury):
-    """A name that is a formula, and a file that is named like one, begin with an apostrophe; the JSON has them whole."""
+    """A name that is a formula, and a file that is named like one, get an apostrophe; the JSON has them whole."""
     _, export = jury
     rows, whole, _ = export()
     assert [row["public_file"] for row in rows if row["participant"] == f"'{FORMULA}"] == [f"'{FORMULA}.ipynb"]

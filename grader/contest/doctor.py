@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import ctypes
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +62,7 @@ from grader.contest.readiness import (
 from grader.contest.reuse import versions_text
 from grader.contest.store import Grading, Store
 from grader.grading import Settings, combined_sha256, draft_record, find_data
-from grader.options import OURS, DataOption, Device, RunsOption, chosen_device, cuda_is_available
+from grader.options import OURS, DataOption, Device, RunsOption, chosen_device, cuda_is_available, has_cuda_driver
 from grader.safe_io import folder_problem, plain_line
 from grader.sandbox import bwrap_problem, kernel_limits, socket_problem
 from grader.verdicts import InfrastructureError
@@ -78,20 +78,11 @@ def check_machine(runs: Path) -> Iterator[Check]:
     yield libraries_check(*libraries())
     yield sandbox_check(bwrap_problem())
     yield limits_check(kernel_limits())
-    yield gpu_check(len(list(Path("/dev").glob("nvidia[0-9]*"))), has_driver(), cuda_is_available())
+    yield gpu_check(len(list(Path("/dev").glob("nvidia[0-9]*"))), has_cuda_driver(), cuda_is_available())
     temporary = Path(tempfile.gettempdir())
     yield room_of("room for runs", runs, LITTLE_ROOM, NO_ROOM)
     yield room_of("temporary files", temporary, LITTLE_SCRATCH, NO_SCRATCH)
     yield socket_check(socket_problem(temporary))
-
-
-def has_driver() -> bool:
-    """Say whether the library of NVIDIA's driver can be loaded."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 def room_of(name: str, folder: Path, little: int, none: int) -> Check:
@@ -103,15 +94,16 @@ def room_of(name: str, folder: Path, little: int, none: int) -> Check:
 def libraries() -> tuple[dict[str, str], dict[str, str]]:
     """Return the versions of the libraries that the kit needs, and what it asks for; both by name."""
     wanted, installed = {}, {}
-    for line in requires(KIT) or ():
-        name, bounds = re.fullmatch(r"([\w.-]+)\s*([^;]*)(?:;.*)?", line).groups()  # type: ignore[union-attr]
-        if "extra ==" in line:
-            continue
-        wanted[name] = ",".join(sorted(bounds.replace(" ", "").split(",")))
-        try:
-            installed[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    try:
+        lines = [line for line in requires(KIT) or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        lines = [KIT]
+    for line in lines:
+        if found := re.match(r"([\w.-]+)\s*([^;]*)", line):
+            name, bounds = found.groups()
+            wanted[name] = ",".join(sorted(bounds.replace(" ", "").split(",")))
+            with suppress(PackageNotFoundError):
+                installed[name] = version(name)
     return installed, wanted
 
 
@@ -119,11 +111,9 @@ def check_contest(data: Path, store: Path) -> Iterator[Check]:
     """Check the data folder, the notebook in it, and the store."""
     problem, splits = look_at_data(data)
     yield data_check(problem, splits)
-    draws: set[str] = set()
     if (data / "public" / MANIFEST_FILE).is_file():
         yield notebook_of(data / "public")
-    if problem is None:
-        draws = checksums_of_draws(data)
+    draws = checksums_of_draws(data) if problem is None else set()
     unopened, gradings = look_at_store(store)
     yield store_check(
         unopened, gradings, template_sha256(), draws, versions_text(draft_record(Settings(data, "val")).versions)
