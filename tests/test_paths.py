@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import competition.cli
 import grader.sandbox.job
 from competition.notebook import graft, notebook_text
 from competition.task.serving import GATEWAY_SOCKET
@@ -83,7 +84,6 @@ WRITES = {
     "batch --store": ("batch", "folder", "--store", "file/contest.sqlite"),
     "leaderboard --csv": ("leaderboard", "--split", "test_a", "--csv", "nowhere/board.csv"),
     "leaderboard --html": ("leaderboard", "--split", "test_a", "--html", "folder"),
-    "leaderboard --runs": ("leaderboard", "--split", "test_a", "--runs", "file"),
     "export-results --csv": ("export-results", "--csv", "nowhere/board.csv"),
     "export-results --json": ("export-results", "--json", "folder"),
     "report --out": ("report", "run", "--out", "folder"),
@@ -183,3 +183,25 @@ def test_names_reach_no_message_with_control_characters(arguments, tmp_path, mon
     assert result.exit_code in (2, 3)
     assert not any(each in result.output for each in "\x1b\x07\u202e")
     assert not any(line.strip("│ ").startswith("OK 100 points") for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("package", "cell.py", "-o", "nowhere/mine.ipynb"),
+        ("build-notebook", "-o", "folder"),
+        ("build-data", "--profile", "debug", "--seed", "1", "--out", "file/data"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_the_task_says_in_one_line_what_it_cannot_write(arguments, tmp_path, monkeypatch):
+    """What stands in the way of a notebook or of data is named, and there is no traceback."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    Path("folder").mkdir()
+    Path("cell.py").write_text(ALL_SAMPLES)
+    result = CliRunner().invoke(competition.cli.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 1
+    [line] = [line for line in result.output.splitlines() if not line.startswith("warning")]
+    assert line.startswith("error: ")
+    assert "cannot be used: " in line

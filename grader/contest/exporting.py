@@ -51,7 +51,7 @@ def export_results_command(
     """
     if csv is None and json_file is None:
         raise typer.BadParameter("name a file: --csv FILE, --json FILE, or both")
-    require_writable(files=(csv, json_file), folders=(runs,))
+    require_writable(files=(csv, json_file))
     final_rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
     public_rules = replace(final_rules, seeds=(public_seed,), train="train")
     final: tuple[Board, Rules] | None = None

@@ -63,7 +63,7 @@ def leaderboard_command(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
-    require_writable(files=(csv, html), folders=(runs,))
+    require_writable(files=(csv, html))
     rules = Rules(data, policy, daily_limit, tuple(range(seed, seed + seeds)), public_seed, train)
     try:
         with open_existing(store) as opened:
@@ -166,7 +166,7 @@ def report_command(
 
 def report_everybody(rules: Rules, store: Path, runs: Path, out: Path) -> None:
     """Write the reports of all participants and the index; say what is missing, and exit with 3 where one is."""
-    require_writable(folders=(out, runs))
+    require_writable(folders=(out,))
     try:
         with open_existing(store) as opened:
             board = board_of(opened, runs, BoardSplit.TEST_A.value, rules, title="")
