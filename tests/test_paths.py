@@ -60,6 +60,12 @@ def test_what_stands_in_the_way_is_named(tmp_path):
     assert "there is no folder" in file_problem(tmp_path / "file" / "a.json")
 
 
+def test_a_name_that_is_too_long_is_a_problem_and_no_traceback(tmp_path):
+    """The system's own words about a name that it does not take become a sentence, for folders and files."""
+    said = [folder_problem(tmp_path / ("x" * 300) / "runs"), file_problem(tmp_path / ("x" * 300))]
+    assert ["(File name too long): name another" in each for each in said] == [True, True]
+
+
 def test_a_folder_without_permission_is_named(short_folder):
     """Who may not write into a folder is told before, also where the folder itself would be made below it."""
     short_folder.chmod(0o755)

@@ -11,10 +11,13 @@ def folder_problem(folder: Path) -> str | None:
 
     The nearest folder that is there gets a file without a name, which leaves nothing behind.
     """
-    there = next((each for each in (folder, *folder.absolute().parents) if each.exists() or each.is_symlink()), folder)
-    if not there.is_dir():
-        return f"{there} is no folder: name another one"
+    there = folder
     try:
+        for there in (folder, *folder.absolute().parents):
+            if there.exists() or there.is_symlink():
+                break
+        if not there.is_dir():
+            return f"{there} is no folder: name another one"
         with tempfile.TemporaryFile(dir=there):
             return None
     except OSError as error:
@@ -23,8 +26,11 @@ def folder_problem(folder: Path) -> str | None:
 
 def file_problem(file: Path) -> str | None:
     """Say why a file cannot be written, over what may be there already; None where it can."""
-    if not file.parent.is_dir():
-        return f"there is no folder {file.parent} for {file.name}: make it, or name another file"
-    if file.is_dir():
-        return f"{file} is a folder: name a file"
+    try:
+        if not file.parent.is_dir():
+            return f"there is no folder {file.parent} for {file.name}: make it, or name another file"
+        if file.is_dir():
+            return f"{file} is a folder: name a file"
+    except OSError as error:  # as of a name that is too long
+        return f"{file.name} cannot be written ({error.strerror}): name another file"
     return folder_problem(file.parent)
