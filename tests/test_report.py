@@ -245,7 +245,8 @@ def test_the_command_writes_the_page(good, data, copy, tmp_path, monkeypatch):
     assert "Organizer’s edition" in out.read_text()
     assert CliRunner().invoke(app, ["report", str(tmp_path), "--data", str(data)]).exit_code == 3
     (tmp_path / "file").write_text("")
-    result = CliRunner().invoke(app, ["report", str(run), "--data", str(data), "-o", str(tmp_path / "file" / "x.html")])
+    options = ["--data", str(data), "-o", str(tmp_path / "file" / "x.html")]
+    result = CliRunner().invoke(app, ["report", str(run), *options], env={"COLUMNS": "300"})
     assert result.exit_code == 2
     assert "is no folder" in result.output
     monkeypatch.setattr("grader.pages.cli.write_whole", full_disk)
