@@ -36,6 +36,9 @@ COMMANDS = {
     "grader --help": Command("grader", ("--help",), 0),
     "grader grade --help": Command("grader", ("grade", "--help"), 0),
     "grader history anna": Command("grader", ("history", "anna"), 0),
+    "grader remove anna --reason TEXT": Command("grader", ("remove", "anna", "--reason", "TEXT"), 0),
+    "grader export-results --csv FILE": Command("grader", ("export-results", "--csv", "results.csv"), 0),
+    "grader doctor --help": Command("grader", ("doctor", "--help"), 0),
     "grader leaderboard --split test_a": Command("grader", ("leaderboard", "--split", "test_a"), 0),
     "competition package cell.py": Command("competition", ("package", "cell.py"), 0),
     "competition build-notebook --check": Command(

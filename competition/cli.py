@@ -49,9 +49,12 @@ class Source(StrEnum):
 
 @contextmanager
 def errors_to_status() -> Iterator[None]:
-    """Print the lines of a `CompetitionError`'s message instead of a traceback, and exit with status 1."""
+    """Print the lines of what the person at the command line can put right, and exit with status 1."""
     try:
         yield
+    except OSError as error:
+        typer.echo(f"error: {error.filename} cannot be used: {error.strerror}", err=True)
+        raise typer.Exit(FAILED) from None
     except CompetitionError as error:
         for line in str(error).splitlines():
             typer.echo(f"error: {line}", err=True)

@@ -10,50 +10,53 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from grader.analysis.cli import analyze_command
 from grader.contest.cli import batch_command, collect_command, history_command, similar_command
+from grader.contest.doctor import doctor_command
+from grader.contest.exporting import export_results_command
+from grader.contest.removing import remove_command
 from grader.contest_file.cli import init_command
 from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.pages.final import final_command
-from grader.safe_io import plain_text
+from grader.safe_io import plain_line
 from grader.validation.cli import validate_command
 
-USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # of typer's own click, or of the installed one
+USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])  # typer gives it no name of its own
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Make the message of a usage error plain text: it may hold a path or a name that somebody else wrote."""
+    """Make the message of a usage error one harmless line: it may hold a path or a name that somebody else wrote."""
     try:
         yield
     except USAGE_ERROR as error:
-        error.message = plain_text(error.message)  # type: ignore[attr-defined]  # which every usage error has
+        error.message = plain_line(error.message)
         raise
 
 
-class PlainGroup(TyperGroup):
-    """The group of all commands, whose usage errors are plain text wherever they arise."""
+class Commands(TyperGroup):
+    """The commands; what a usage error repeats of the command line is somebody's words, and passes `safe_io`."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """Read the group's own arguments."""
+        """Read the group's own arguments; a usage error becomes one harmless line."""
         with plain_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        """Read a command's arguments and run it."""
+        """Run a command; a usage error becomes one harmless line."""
         with plain_errors():
             return super().invoke(ctx)
 
 
 app = typer.Typer(
-    cls=PlainGroup,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -72,6 +75,7 @@ def prepare_process() -> None:
 
 
 for name, command in (
+    ("doctor", doctor_command),
     ("check", check_command),
     ("init", init_command),
     ("grade", grade_command),
@@ -83,6 +87,8 @@ for name, command in (
     ("final", final_command),
     ("report", report_command),
     ("similar", similar_command),
+    ("remove", remove_command),
+    ("export-results", export_results_command),
     ("analyze", analyze_command),
     ("validate", validate_command),
 ):

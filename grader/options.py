@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from competition.task.constants import NUM_THREADS, SEED
-from grader.safe_io import plain_text
+from grader.safe_io import file_problem, folder_problem, plain_line, plain_text
 from grader.sandbox import DEFAULT_IMAGE, Backend
 
 PARTICIPANT, USAGE, OURS, INTERRUPTED = 1, 2, 3, 130
@@ -110,15 +111,32 @@ def say(text: str, *, err: bool = False) -> None:
 
 def fail(message: str) -> typer.Exit:
     """Print an error of ours and make the exit that reports it."""
-    say(f"error: {message}", err=True)
+    say(f"error: {plain_line(message)}", err=True)
     return typer.Exit(OURS)
+
+
+def require_writable(*, files: Iterable[Path | None] = (), folders: Iterable[Path | None] = ()) -> None:
+    """Refuse, before anything is trained, what could not be written; folders may still be missing."""
+    problems = [
+        *(file_problem(file) for file in files if file is not None),
+        *(folder_problem(folder) for folder in folders if folder is not None),
+    ]
+    if found := next((problem for problem in problems if problem), None):
+        raise typer.BadParameter(found)
+
+
+def has_cuda_driver() -> bool:
+    """Say whether the library of NVIDIA's driver can be loaded."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def cuda_is_available() -> bool:
     """Say whether torch can use a GPU; where NVIDIA's driver is not installed, without loading torch to ask it."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
+    if not has_cuda_driver():
         return False
     import torch
 

@@ -114,7 +114,7 @@ class Contest:
     def arguments(self, command, *options):
         """Return the arguments of a command on this contest."""
         places = [("--store", self.store)]
-        places += [] if command == "history" else [("--runs", self.runs), ("--data", self.data)]
+        places += [] if command in ("history", "remove") else [("--runs", self.runs), ("--data", self.data)]
         own = [str(part) for place in places for part in place]
         return [
             command,

@@ -113,9 +113,15 @@ def test_regrade_repeats_a_run(grade, light, data, tmp_path):
     assert CliRunner().invoke(app, ["regrade", str(tmp_path), *options]).exit_code == 3
 
 
-def test_a_run_that_cannot_be_written_is_ours(data, tmp_path):
-    """When the runs folder cannot be written, the exit status is 3 and no half run is left."""
-    (tmp_path / "runs").write_text("a file, not a folder")
+def test_a_run_that_cannot_be_written_is_ours(data, tmp_path, monkeypatch):
+    """When the runs folder becomes a file while it is graded, the exit status is 3 and no half run is left."""
+    engine = grader.grading.grade
+
+    def spoil(*given):
+        (tmp_path / "runs").write_text("a file, not a folder")
+        return engine(*given)
+
+    monkeypatch.setattr(grader.grading, "grade", spoil)
     (tmp_path / "mine.ipynb").write_text("no notebook")
     arguments = ["grade", str(tmp_path / "mine.ipynb"), "--data", str(data), "--runs", str(tmp_path / "runs")]
     result = CliRunner().invoke(app, arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.sandbox import Limits, bubblewrap, cgroup, default_limits
+from grader.sandbox import Limits, bubblewrap, cgroup, default_limits, kernel_limits
 from grader.sandbox.cgroup import PREFIX, ControlGroup, Events, Place, make_group, places, settings, sweep
 from grader.sandbox.limits import MIB, TASKS_PER_PROCESS
 from grader.sandbox.watchdog import threads_of
@@ -40,6 +40,21 @@ def enforced_by(request, monkeypatch):
     else:
         request.getfixturevalue("control_group")
     return request.param
+
+
+def test_who_limits_is_known_without_a_notebook(control_group, monkeypatch):
+    """Where a group can be made its version is named and none is left; without one there is no name."""
+    made = []
+
+    def make(limits):
+        made.append(make_group(limits))
+        return made[-1]
+
+    monkeypatch.setattr(cgroup, "make_group", make)
+    assert kernel_limits() == made[0].name
+    assert not any(folder.exists() for folder in made[0]._place.folders)
+    monkeypatch.setattr(cgroup, "make_group", lambda limits: None)
+    assert kernel_limits() is None
 
 
 def test_too_much_memory_is_found_by_either(tmp_path, enforced_by):

@@ -1,6 +1,7 @@
 """Reports of real runs in both editions, and what becomes of hostile output on its way into one."""
 
 import csv
+import errno
 import json
 import re
 from dataclasses import replace
@@ -224,7 +225,12 @@ def test_without_the_data_the_rest_is_reported(good, data, tmp_path):
     assert make_report(good, data / "public", for_organizer=False).gaps == ()
 
 
-def test_the_command_writes_the_page(good, data, copy, tmp_path):
+def full_disk(path, content):
+    """Fail as a write on a full disk does."""
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_the_command_writes_the_page(good, data, copy, tmp_path, monkeypatch):
     """`grader report` writes into the run folder or to -o, says what is missing, and knows no run by exit 3."""
     run = copy(good)
     result = CliRunner().invoke(app, ["report", str(run), "--data", str(data)])
@@ -239,7 +245,12 @@ def test_the_command_writes_the_page(good, data, copy, tmp_path):
     assert "Organizer’s edition" in out.read_text()
     assert CliRunner().invoke(app, ["report", str(tmp_path), "--data", str(data)]).exit_code == 3
     (tmp_path / "file").write_text("")
-    result = CliRunner().invoke(app, ["report", str(run), "--data", str(data), "-o", str(tmp_path / "file" / "x.html")])
+    options = ["--data", str(data), "-o", str(tmp_path / "file" / "x.html")]
+    result = CliRunner().invoke(app, ["report", str(run), *options], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "is no folder" in result.output
+    monkeypatch.setattr("grader.pages.cli.write_whole", full_disk)
+    result = CliRunner().invoke(app, ["report", str(run), "--data", str(data)])
     assert result.exit_code == 3
     assert "could not be written" in result.output
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from grader import analysis
 from grader.contest_file import DEFAULT, ContestOption
-from grader.options import fail
+from grader.options import fail, require_writable
 from grader.verdicts import InfrastructureError
 
 
@@ -35,6 +35,7 @@ def analyze_command(
 ) -> None:
     """Compute the data valuation metrics of a run's selections, or of any data values, and draw them."""
     out = out or (source if source.is_dir() else source.parent) / "analysis"
+    require_writable(folders=(out,))
     try:
         with Console(stderr=True).status("training with and without each 5 % of the samples"):
             analysed = analysis.analyze(source, data, out)

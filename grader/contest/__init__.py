@@ -13,6 +13,7 @@ Its modules:
     kept         the files as they were received
     store        participants, submissions and gradings in one SQLite file
     schema       its tables as SQL
+    removals     its log of who was removed and taken back
     batch        grades many submissions, each once
     attended     a batch that somebody watches
     turns        which of them, and in which order
@@ -28,7 +29,12 @@ Its modules:
     standings    who stands where
     similarity   solution cells that are alike
     options      what its commands share
+    results      a contest's results for a jury, as JSON and as CSV
+    readiness    is this machine ready for a contest? one check each
     cli          the commands collect, batch, history, similar
+    removing     the command remove
+    exporting    the command export-results
+    doctor       the command doctor
 """
 
 from lazy_loader import attach_stub

@@ -1,5 +1,6 @@
 from .attended import unless_stopped as unless_stopped
 from .boards import Board as Board
+from .boards import Rules as Rules
 from .final import make_final as make_final
 from .fitting import require_fit as require_fit
 from .options import LimitOption as LimitOption

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from grader.contest.turns import in_turns
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
 from grader.options import INTERRUPTED, Device, chosen_device, fail, say
-from grader.sandbox import Backend, bwrap_problem
+from grader.sandbox import Backend, bwrap_problem, socket_problem
 from grader.verdicts import InfrastructureError, Verdict
 
 
@@ -38,9 +39,11 @@ def unless_stopped() -> Iterator[None]:
 
 
 def require_sandbox(backend: Backend) -> None:
-    """Raise `InfrastructureError` where bubblewrap is wanted and does not work."""
+    """Raise `InfrastructureError` where bubblewrap is wanted and does not work, or no socket can be made."""
     if backend is Backend.BWRAP and (problem := bwrap_problem()):
         raise InfrastructureError(f"no sandbox: {problem}")
+    if problem := socket_problem(Path(tempfile.gettempdir())):
+        raise InfrastructureError(problem)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ when the rows of a board differ in them. Nothing is trained here: what is missin
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,11 +61,15 @@ class Board:
         standings: the rows.
         missing: submissions of which the board needs a grading that the store has not.
         notices: other things, one sentence each.
+        counted: the submission that counts, of every participant with one, by name.
+        attempts: all that each participant handed in, as it was graded for the public board, by name.
     """
 
     standings: Standings
     missing: tuple[Received, ...]
     notices: tuple[str, ...]
+    counted: Mapping[str, Candidate]
+    attempts: Mapping[str, list[Candidate]]
 
 
 class Collector:
@@ -79,7 +84,8 @@ class Collector:
         self._reuse = reuse
         self._submissions: dict[tuple[Kind, str], list[Received]] = defaultdict(list)
         for submission in store.submissions():
-            self._submissions[submission.kind, submission.participant].append(submission)
+            if not submission.removed:
+                self._submissions[submission.kind, submission.participant].append(submission)
         self._gradings: dict[int, list[Grading]] = defaultdict(list)
         for grading in store.gradings():
             self._gradings[grading.submission_id].append(grading)
@@ -90,7 +96,7 @@ class Collector:
 
     def candidate(self, submission: Received, key: Key, seeds: tuple[int, ...]) -> Candidate:
         """Collect one submission's gradings; `key` says on what, its code and seed apart."""
-        records = []
+        gradings = []
         attempts = 0
         for seed in seeds:
             comparable = [
@@ -106,8 +112,9 @@ class Collector:
                 wanted = replace(finished[-1].key, split=key.split, split_sha256=key.split_sha256)
                 grading = self._reuse.derive(submission, wanted)
             if grading is not None:
-                records.append(grading.record)
-        return Candidate(submission, tuple(records), len(seeds), failed=attempts > 0 and not records)
+                gradings.append(grading)
+        records, runs = tuple(found.record for found in gradings), tuple(found.run for found in gradings)
+        return Candidate(submission, records, len(seeds), failed=attempts > 0 and not records, runs=runs)
 
 
 def on_split(grading: Grading, key: Key) -> bool:
@@ -181,6 +188,8 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
         standings=standings,
         missing=tuple(candidate.submission for candidate in expected if len(candidate.records) < candidate.wanted),
         notices=(*untimely, *differing_conditions(ranked)),
+        counted={name: candidate for name, candidate in choice.items() if candidate is not None},
+        attempts=everything,
     )
 
 

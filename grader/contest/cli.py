@@ -30,7 +30,7 @@ from grader.contest.options import (
 from grader.contest.policy import NOT_GRADED
 from grader.contest.receiving import Reception, receive
 from grader.contest.similarity import read_solutions, similar_solutions
-from grader.contest.store import Kind, Store, open_existing, utc_text
+from grader.contest.store import Kind, Received, Store, open_existing, utc_text
 from grader.contest.turns import within_limit
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import Settings, require_guard
@@ -49,6 +49,7 @@ from grader.options import (
     TrainOption,
     fail,
     print_wide,
+    require_writable,
     say,
 )
 from grader.safe_io import plain_line, plain_name
@@ -131,6 +132,7 @@ def batch_command(
         raise typer.BadParameter(
             "--missing takes what a leaderboard needs from the store: no folder, and no --split val"
         )
+    require_writable(folders=(runs, store.parent))
     crew = Crew(workers, ray_address, num_gpus)
     settings = Settings(
         data=data,
@@ -166,7 +168,7 @@ def batch_command(
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
-                submissions = reception.submissions if reception else []
+                submissions = without_removed(reception.submissions) if reception else []
                 if not reference:
                     submissions, untimely = in_time(submissions, rules)
                     for notice in untimely:
@@ -210,6 +212,15 @@ def receive_all(store: Store, source: Path, kind: Kind, choices: int) -> Recepti
     if not reception.submissions:
         raise typer.BadParameter(f"{source} holds no submission that can be received")
     return reception
+
+
+def without_removed(submissions: list[Received]) -> list[Received]:
+    """Leave out what removed participants handed in, and say so."""
+    names = sorted({plain_name(submission.participant) for submission in submissions if submission.removed})
+    if names:
+        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        say(f"notice: left out, as they were removed: {few}; 'grader remove --undo' takes them back", err=True)
+    return [submission for submission in submissions if not submission.removed]
 
 
 def collect_command(
@@ -258,6 +269,7 @@ def history_command(
                 if submission.kind is kind and name_key(submission.participant) == name_key(participant)
             ]
             gradings = {submission: opened.gradings(submission) for submission in own}
+            log = [entry for entry in opened.removals() if (entry.kind, entry.participant) == (kind, participant)]
     except InfrastructureError as error:
         raise fail(error.message) from None
     if not own:
@@ -281,6 +293,8 @@ def history_command(
             )
             place = ("", Text(""), "")
     print_wide(table)
+    for entry in log:
+        say(f"{entry.at}: {'removed' if entry.removed else 'taken back'}: {plain_line(entry.reason)}")
 
 
 def similar_command(

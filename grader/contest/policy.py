@@ -31,12 +31,14 @@ class Candidate:
         records: one finished grading per training seed; fewer where some are missing.
         wanted: how many training seeds it is to be graded with.
         failed: whether it was graded, and every time failed by our own fault.
+        runs: the names of the run folders of `records`.
     """
 
     submission: Received
     records: tuple[Record, ...]
     wanted: int = 1
     failed: bool = False
+    runs: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

@@ -20,7 +20,11 @@ def reference_scores(path: Path, run: Record) -> dict[str, list[float]]:
         InfrastructureError: there is no such store, or it cannot be used.
     """
     with open_existing(path) as store:
-        last = {received.participant: received for received in store.submissions() if received.kind is Kind.REFERENCE}
+        last = {
+            received.participant: received
+            for received in store.submissions()
+            if received.kind is Kind.REFERENCE and not received.removed
+        }
         scores = {name: latest_score(store, received, run) for name, received in last.items()}
     return {name: [score] for name, score in scores.items() if score is not None}
 

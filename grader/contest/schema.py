@@ -1,12 +1,30 @@
-"""The tables of the store, as SQL. What was kept is never changed and never deleted: triggers see to it."""
+"""The tables of the store, as SQL. What was kept is never changed and never deleted: triggers see to it.
+
+A store of an older version gets what it lacks when it is opened: see `MIGRATIONS`.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+SCHEMA_VERSION = 2
+REMOVALS = """
+CREATE TABLE removals (
+    id              INTEGER PRIMARY KEY,
+    participant_id  INTEGER NOT NULL REFERENCES participants (id),
+    removed         INTEGER NOT NULL CHECK (removed IN (0, 1)),
+    reason          TEXT NOT NULL CHECK (reason <> ''),
+    at              TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
+    BEGIN SELECT RAISE (ABORT, 'a removal is never changed'); END;
+CREATE TRIGGER removals_never_go BEFORE DELETE ON removals
+    BEGIN SELECT RAISE (ABORT, 'a removal is never deleted'); END;
+"""
+MIGRATIONS = {1: REMOVALS}  # from this version to the next one
+SCHEMA = (
+    """
 CREATE TABLE participants (
     id    INTEGER PRIMARY KEY,
     name  TEXT NOT NULL CHECK (name <> ''),
@@ -59,6 +77,8 @@ CREATE TRIGGER submissions_never_go BEFORE DELETE ON submissions
 CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, submitted_at, file_sha256, code
     ON submissions BEGIN SELECT RAISE (ABORT, 'of a submission only the choice for the final changes'); END;
 """
+    + REMOVALS
+)
 
 
 def statements(script: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
     participants   a name, and what it stands for: a participant, a reference solution, the oracle
     submissions    one received file of a participant, with its checksums and its time
     gradings       what one grading of one submission gave, under which conditions; never changed, never deleted
+    removals       who was removed or taken back, when and why; the last entry of a participant is what holds
 
 A finished grading is found again by its submission and its `Key`, so that a batch which was stopped goes on where it
 was, and nothing is counted twice. Gradings that ended in an `InfrastructureError` are kept too, and never count as
@@ -21,7 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from grader.contest.kept import Kept
-from grader.contest.schema import SCHEMA, SCHEMA_VERSION, statements
+from grader.contest.removals import REMOVED, Removal, add_removal, read_removals
+from grader.contest.schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION, statements
 from grader.contest_file import DEFAULT
 from grader.grading import Record
 from grader.verdicts import InfrastructureError, Verdict
@@ -78,6 +80,7 @@ class Received:
         participant, kind, path, file_sha256, code: see `Entry`.
         submitted_at: ISO 8601, UTC, whole seconds.
         final: whether it was chosen for the final ranking.
+        removed: whether its participant was removed: it counts nowhere then.
     """
 
     id: int
@@ -88,6 +91,7 @@ class Received:
     file_sha256: str
     code: str
     final: bool
+    removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,13 @@ class Store:
                 for statement in statements(SCHEMA):
                     execute(statement)
                 execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
+                return
+            while version in MIGRATIONS:
+                for statement in statements(MIGRATIONS[version]):
+                    execute(statement)
+                version += 1
+                execute(f"PRAGMA user_version = {version}")
+            if version != SCHEMA_VERSION:
                 raise InfrastructureError(
                     f"{self._path} has the schema version {version}, this kit reads and writes version "
                     f"{SCHEMA_VERSION}: use the kit that made it, or another --store"
@@ -269,10 +279,10 @@ class Store:
         return [known[number] for number in numbers]
 
     def submissions(self) -> list[Received]:
-        """Return all submissions, in the order of their times."""
+        """Return all submissions, those of removed participants too, in the order of their times."""
         rows = self._connection.execute(
-            "SELECT s.*, name, kind FROM submissions s JOIN participants p ON p.id = participant_id "
-            "ORDER BY submitted_at, s.id"
+            f"SELECT s.*, name, kind, {REMOVED} AS removed FROM submissions s JOIN participants p "
+            "ON p.id = participant_id ORDER BY submitted_at, s.id"
         )
         return [
             Received(
@@ -284,9 +294,19 @@ class Store:
                 file_sha256=row["file_sha256"],
                 code=row["code"],
                 final=bool(row["final"]),
+                removed=bool(row["removed"]),
             )
             for row in rows
         ]
+
+    def log_removal(self, removal: Removal) -> bool:
+        """Remove a participant, or take them back; see `add_removal`."""
+        with self._transaction():
+            return add_removal(self._connection, removal)
+
+    def removals(self) -> list[Removal]:
+        """Return the log of removals, oldest first."""
+        return read_removals(self._connection)
 
     def add(
         self,

@@ -16,6 +16,8 @@ from grader.contest_file.contest import Contest
 from grader.contest_file.reading import ContestError, contest_here, read_contest
 from grader.options import Split
 
+FINAL_COMMANDS = {"export-results"}  # whose seeds and draw are those of the final, without a --split
+
 
 def read_option(given: str) -> Contest:
     """Read the contest that the option names; that of the working folder for "".
@@ -64,7 +66,8 @@ def defaults_of(contest: Contest, in_final: Callable[[], bool]) -> Mapping[str, 
 def apply(context: typer.Context, contest: Contest) -> Contest:
     """Make the contest's values the defaults of the command's other options."""
     options = {parameter.name for parameter in context.command.params if parameter.param_type_name == "option"}
-    defaults = defaults_of(contest, lambda: context.params.get("split") == Split.TEST_B.value)
+    about_final = context.info_name in FINAL_COMMANDS
+    defaults = defaults_of(contest, lambda: about_final or context.params.get("split") == Split.TEST_B.value)
     context.default_map = {name: value for name, value in defaults.items() if name in options}
     return contest
 

@@ -6,7 +6,6 @@ from .artifacts import unpack_losses as unpack_losses
 from .artifacts import unpack_selections as unpack_selections
 from .attended import grade_unless_stopped as grade_unless_stopped
 from .attended import read_bytes as read_bytes
-from .attended import require_folder_of as require_folder_of
 from .attended import require_guard as require_guard
 from .data_folder import DataFolder as DataFolder
 from .data_folder import combined_sha256 as combined_sha256

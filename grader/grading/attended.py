@@ -34,12 +34,6 @@ def grade_unless_stopped(raw: bytes | ParticipantFault, settings: Settings) -> t
         raise typer.Exit(INTERRUPTED) from None
 
 
-def require_folder_of(file: Path | None) -> None:
-    """Refuse a file that could not be written, before anything is trained."""
-    if file is not None and not file.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {file.parent} for {file.name}: make it, or name another file")
-
-
 def require_guard(settings: Settings) -> None:
     """Refuse a guard that strikes before the notebook has had its time."""
     if settings.guard is not None and settings.guard <= settings.limits.seconds:

@@ -11,7 +11,7 @@ import typer
 
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading.artifacts import SUBMISSION_FILE, Artifacts
-from grader.grading.attended import grade_unless_stopped, read_bytes, require_folder_of, require_guard
+from grader.grading.attended import grade_unless_stopped, read_bytes, require_guard
 from grader.grading.record import Record
 from grader.grading.run_folder import read_record, write_run
 from grader.grading.settings import Settings
@@ -34,6 +34,7 @@ from grader.options import (
     TrainOption,
     chosen_device,
     fail,
+    require_writable,
     say,
 )
 from grader.safe_io import write_whole
@@ -79,7 +80,7 @@ def grade_command(
     guard: GuardOption = DEFAULT.grading.guard,
 ) -> None:
     """Grade a submitted notebook in the sandbox."""
-    require_folder_of(report)
+    require_writable(files=(report,), folders=(runs,))
     settings = Settings(
         data=data,
         split=split.value,
@@ -105,6 +106,7 @@ def regrade_command(
     runs: RunsOption = DEFAULT.runs,
 ) -> None:
     """Repeat a grading with its own seed, split, device and limits, and say whether it agrees."""
+    require_writable(folders=(runs,))
     try:
         before = read_record(run)
         settings = Settings(

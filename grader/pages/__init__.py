@@ -11,6 +11,7 @@ Its modules:
     comparing         what the references reached where the run was graded
     gathering         collects it from a run and its data
     run_report        the report as a page
+    everybody         the reports of all participants, and the organizer's index of them
     advice            what to do about each verdict
     notebook_output   a hostile executed notebook as plain text and images of our own encoding
     checking          the command check

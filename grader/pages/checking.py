@@ -21,7 +21,6 @@ from grader.grading import (
     find_data,
     grade_unless_stopped,
     read_bytes,
-    require_folder_of,
     require_splits,
     show,
     write_run,
@@ -35,6 +34,7 @@ from grader.options import (
     Split,
     chosen_device,
     fail,
+    require_writable,
     say,
 )
 from grader.pages.advice import ADVICE
@@ -106,8 +106,7 @@ def check_command(
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
 ) -> None:
     """Tell a participant what the grader will say: the same engine, on the validation set."""
-    require_folder_of(report)
-    require_folder_of(html)
+    require_writable(files=(report, html))
     if quick and html is not None:
         raise typer.BadParameter("--html shows a whole training: leave out --quick")
     raw = read_bytes(notebook)

@@ -13,6 +13,7 @@ from grader.contest import (
     LimitOption,
     PolicyOption,
     PublicSeedOption,
+    Rules,
     SeedsOption,
     StoreOption,
     board_of,
@@ -22,9 +23,9 @@ from grader.contest import (
 )
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import RECORD_FILE, read_record
-from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, say
+from grader.options import DataOption, RunsOption, SeedOption, TrainOption, fail, require_writable, say
 from grader.pages.publishing import CsvOption, HtmlOption, publish
-from grader.safe_io import write_whole
+from grader.safe_io import plain_name, write_whole
 from grader.verdicts import InfrastructureError
 
 
@@ -64,6 +65,7 @@ def leaderboard_command(
     runs: RunsOption = DEFAULT.runs,
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
+    require_writable(files=(csv, html))
     rules = rules_of(
         contest,
         data=data,
@@ -84,15 +86,28 @@ def leaderboard_command(
 
 
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     contest: ContestOption,
+    run_folders: Annotated[list[Path] | None, typer.Argument(metavar="[RUN...]", help="Run folders.")] = None,
+    everybody: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="The run that counts on the public board, of every participant: --out then names a folder for their "
+            "files, named after them, with an index for you alone in it, in organizer/.",
+        ),
+    ] = False,
     edition: Annotated[
         Edition, typer.Option(help="The organizer's shows the truth behind the labels too: keep it to yourself.")
     ] = Edition.PARTICIPANT,
     data: DataOption = DEFAULT.data,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE.html", help="Default: report/EDITION.html in the run folder."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.html|FOLDER",
+            help="Default: report/EDITION.html in the run folder; with --all the folder reports/.",
+        ),
     ] = None,
     store: Annotated[
         Path,
@@ -102,23 +117,73 @@ def report_command(
             show_default="contest.toml, else contest.sqlite, where it is there",
         ),
     ] = DEFAULT.store,
+    policy: PolicyOption = DEFAULT.rules.policy,
+    daily_limit: LimitOption = DEFAULT.rules.daily_limit,
+    seed: SeedOption = DEFAULT.grading.seed,
+    seeds: SeedsOption = DEFAULT.final.seeds,
+    runs: RunsOption = DEFAULT.runs,
 ) -> None:
-    """Write the report of each run: one HTML file that needs no network and no script."""
-    if out is not None and len(runs) > 1:
+    """Write the report of each run: one HTML file that needs no network and no script.
+
+    With --all the options --policy, --daily-limit, --seed and --seeds are those of the public board.
+    """
+    if everybody:
+        if run_folders or edition is not Edition.PARTICIPANT:
+            raise typer.BadParameter(
+                "--all writes participants' editions of the runs that count: name no run, no edition"
+            )
+        rules = rules_of(
+            contest,
+            data=data,
+            policy=policy,
+            daily_limit=daily_limit,
+            seed=seed,
+            seeds=seeds,
+            public_seed=seed,
+            train="train",
+        )
+        report_everybody(rules, store, runs, out or Path("reports"))
+        return
+    named = run_folders or []
+    if not named:
+        raise typer.BadParameter("name run folders, or give --all for everybody on the public board")
+    if out is not None and len(named) > 1:
         raise typer.BadParameter("--out names one file, but there are several runs: leave it out")
-    others = [run for run in runs if run.is_dir() and not (run / RECORD_FILE).is_file()]
-    if 0 < len(others) < len(runs):
+    require_writable(folders=(out and out.parent,))
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder: name a file, or give --all")
+    others = [run for run in named if run.is_dir() and not (run / RECORD_FILE).is_file()]
+    if 0 < len(others) < len(named):
         say(f"notice: left out, as they are no run folders: {', '.join(map(str, others))}", err=True)
-        runs = [run for run in runs if run not in others]
+        named = [run for run in named if run not in others]
     if not store.is_file() and store != contest.store:
         raise typer.BadParameter(f"there is no store {store}: name the contest's, or leave --store out")
     graded_beside = store if store.is_file() else None
     failures = []
-    for run in runs:
+    for run in named:
         try:
             write_report(run, data, edition, graded_beside, out or run / "report" / f"{edition.value}.html")
         except InfrastructureError as error:
             failures.append(error.message)
+    if failures:
+        raise fail("; ".join(failures))
+
+
+def report_everybody(rules: Rules, store: Path, runs: Path, out: Path) -> None:
+    """Write the reports of all participants and the index; say what is missing, and exit with 3 where one is."""
+    require_writable(folders=(out,))
+    try:
+        with open_existing(store) as opened:
+            board = board_of(opened, runs, BoardSplit.TEST_A.value, rules, title="")
+        index, written = pages.write_all_reports(board, runs, rules.data, store, out)
+    except InfrastructureError as error:
+        raise fail(error.message) from None
+    for each in written:
+        for gap in each.gaps:
+            say(f"notice: {plain_name(each.standing.participant)}: {gap}", err=True)
+    made = sum(each.file is not None for each in written)
+    say(f"wrote {made} {'report' if made == 1 else 'reports'} into {out}, and for you alone {index}")
+    failures = [f"{plain_name(each.standing.participant)}: {each.problem}" for each in written if each.problem]
     if failures:
         raise fail("; ".join(failures))
 

@@ -7,8 +7,7 @@ from rich.console import Console
 
 from grader.contest import make_final, unless_stopped
 from grader.contest_file import ContestOption
-from grader.grading import require_folder_of
-from grader.options import OURS
+from grader.options import OURS, require_writable
 from grader.pages.publishing import CsvOption, HtmlOption, publish
 
 
@@ -17,8 +16,7 @@ def final_command(contest: ContestOption, csv: CsvOption = None, html: HtmlOptio
 
     All it needs to know stands in contest.toml. With the public board's seed and draw nothing is trained.
     """
-    require_folder_of(csv)
-    require_folder_of(html)
+    require_writable(files=(csv, html))
     with unless_stopped():
         board = make_final(contest, Console())
         publish(board, csv, html, "the same command tries again")

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.sandbox.bubblewrap import bwrap_problem, run_in_bwrap
+from grader.sandbox.cgroup import kernel_limits
 from grader.sandbox.clock import ParticipantClock
 from grader.sandbox.container import run_in_container
 from grader.sandbox.job import (
@@ -34,6 +35,7 @@ from grader.sandbox.job import (
     Backend,
     Job,
     gateway_folder,
+    socket_problem,
 )
 from grader.sandbox.limits import Limits, default_limits, quota_used_up
 from grader.sandbox.plain import run_in_folder
@@ -53,8 +55,10 @@ __all__ = [
     "bwrap_problem",
     "default_limits",
     "gateway_folder",
+    "kernel_limits",
     "quota_used_up",
     "run_notebook",
+    "socket_problem",
 ]
 
 

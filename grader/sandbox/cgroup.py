@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_processes, too_much_memory
+from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, default_limits, too_many_processes, too_much_memory
 from grader.verdicts import ParticipantFault
 
 PREFIX = "label-noise-"
@@ -302,3 +302,12 @@ def make_group(limits: Limits) -> ControlGroup | None:
             continue
         return group
     return None
+
+
+def kernel_limits() -> str | None:
+    """Return which control groups would limit a notebook here, "cgroup v2" or "cgroup v1"; None for the watchdog."""
+    group = make_group(default_limits("cpu"))
+    if group is None:
+        return None
+    group.remove()
+    return group.name

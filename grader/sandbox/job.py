@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from competition.scratch import scratch_folder
+from competition.scratch import PREFIX, scratch_folder
 from grader.sandbox.limits import Limits
+from grader.verdicts import InfrastructureError
 
 DEFAULT_IMAGE = "label-noise-competition"
 INPUT_NOTEBOOK = "notebook.ipynb"
 OUTPUT_NOTEBOOK = "executed.ipynb"
 GATEWAY_FOLDER = "gateway"
+SOCKET = "socket"
+LONGEST_ADDRESS = 107  # bytes of the path of a Unix socket
 # Settings that change the bits of a result, and nothing else, pass through.
 NUMERIC_VARIABLES = (
     "ATEN_CPU_CAPABILITY",
@@ -102,12 +106,32 @@ def notebook_environment(home: str, device: str, programs: str) -> dict[str, str
     return environment
 
 
+def socket_problem(temporary: Path) -> str | None:
+    """Say why a socket cannot lie in the folder of temporary files, with what to do; None where it can.
+
+    Its path has at most 107 bytes, of which what is made in between takes 35.
+    """
+    longest = LONGEST_ADDRESS - len(os.fsencode(f"/{PREFIX}gate-xxxxxxxx/g/{SOCKET}"))
+    length = len(os.fsencode(temporary.absolute()))
+    if length <= longest:
+        return None
+    return (
+        f"the folder of temporary files has a path of {length} bytes, {longest} leave room for the name of a socket: "
+        "set the variable TMPDIR to a folder with a shorter one, such as /tmp"
+    )
+
+
 @contextmanager
 def gateway_folder() -> Iterator[Path]:
     """Make the short folder that holds the grader's socket and the notebook to run, and remove it afterwards.
 
     It lies in a folder that nobody else may enter, so that a backend may open the inner one for its own user.
+
+    Raises:
+        InfrastructureError: see `socket_problem`.
     """
+    if problem := socket_problem(Path(tempfile.gettempdir())):
+        raise InfrastructureError(problem)
     with scratch_folder("gate") as outer:
         folder = outer / "g"
         folder.mkdir()

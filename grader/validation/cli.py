@@ -14,7 +14,16 @@ from rich.table import Table
 from competition.profiles import ProfileName
 from competition.task.constants import SEED
 from grader.contest_file import DEFAULT, ContestOption
-from grader.options import DeviceOption, ImageOption, SandboxOption, ThreadsOption, chosen_device, fail, print_wide
+from grader.options import (
+    DeviceOption,
+    ImageOption,
+    SandboxOption,
+    ThreadsOption,
+    chosen_device,
+    fail,
+    print_wide,
+    require_writable,
+)
 from grader.validation.bands import find_references
 from grader.validation.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
 from grader.verdicts import InfrastructureError
@@ -45,6 +54,7 @@ def validate_command(
     threads: ThreadsOption = DEFAULT.grading.threads,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
+    require_writable(folders=(own_runs, results_file and results_file.parent))
     console = Console(stderr=True)
     try:
         wanted = find_references(names or [])
