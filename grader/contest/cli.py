@@ -62,7 +62,7 @@ def batch_command(
         Path | None,
         typer.Argument(
             exists=True,
-            metavar="[FOLDER|CSV]",
+            metavar="FOLDER|CSV",
             help="<participant>.ipynb, or notebooks below <participant>/; or a CSV: participant, path, submitted_at[, "
             "final].",
             show_default="submissions in contest.toml",

@@ -87,7 +87,7 @@ def leaderboard_command(
 
 def report_command(
     contest: ContestOption,
-    run_folders: Annotated[list[Path] | None, typer.Argument(metavar="[RUN...]", help="Run folders.")] = None,
+    run_folders: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.")] = None,
     everybody: Annotated[
         bool,
         typer.Option(
