@@ -41,15 +41,18 @@ def plain_message(text: str) -> str:
 
 def plain_name(name: str) -> str:
     """Make a participant's name, or a file's, harmless to print, and short enough for a line."""
-    text = plain_line(name)
-    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
+    return shortened(plain_line(name), MAX_NAME)
 
 
 def plain_line(text: str) -> str:
     """Make any text one harmless line of at most 400 characters; bytes of a file name that are no text become \\xNN."""
     visible = _NO_UNICODE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
-    line = " ".join(plain_text(visible).split())
-    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
+    return shortened(" ".join(plain_text(visible).split()), MAX_LINE)
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut a text that is longer than `most` characters, with an ellipsis for the rest."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def csv_cell(text: str) -> str:

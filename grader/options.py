@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from competition.task.constants import NUM_THREADS, SEED
-from grader.safe_io import file_problem, folder_problem, plain_line, plain_text
+from grader.safe_io import file_problem, folder_problem, plain_line, plain_name, plain_text
 from grader.sandbox import DEFAULT_IMAGE, Backend
 
 PARTICIPANT, USAGE, OURS, INTERRUPTED = 1, 2, 3, 130
 LARGEST_SEED = 2**32 - 1
+NAMED_AT_MOST = 5
 TABLE_WIDTH = 160  # characters; a narrower terminal wraps lines, which reads better than cells of three letters
 
 
@@ -107,6 +108,12 @@ ImageOption = Annotated[
 def say(text: str, *, err: bool = False) -> None:
     """Print text, which may be anybody's: all that a command prints goes this way, or as plain text into a table."""
     print(plain_text(text), file=sys.stderr if err else sys.stdout)  # typer's echo takes ASCII terminals for UTF-8
+
+
+def few_names(names: Iterable[str]) -> str:
+    """Name participants in a line, each once and in order; of many, the first."""
+    shown = sorted(set(map(plain_name, names)))
+    return ", ".join(shown[:NAMED_AT_MOST]) + (", ..." if len(shown) > NAMED_AT_MOST else "")
 
 
 def fail(message: str) -> typer.Exit:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from competition.notebook import build_notebook
+from competition.notebook import starter_solution
 from grader.contest.attended import Crew, Night, require_sandbox, unless_stopped
 from grader.contest.boards import in_time
 from grader.contest.collecting import TABLE, collect
@@ -48,6 +48,7 @@ from grader.options import (
     TimeOption,
     TrainOption,
     fail,
+    few_names,
     print_wide,
     require_writable,
     say,
@@ -216,9 +217,7 @@ def receive_all(store: Store, source: Path, kind: Kind, choices: int) -> Recepti
 
 def without_removed(submissions: list[Received]) -> list[Received]:
     """Leave out what removed participants handed in, and say so."""
-    names = sorted({plain_name(submission.participant) for submission in submissions if submission.removed})
-    if names:
-        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    if few := few_names(submission.participant for submission in submissions if submission.removed):
         say(f"notice: left out, as they were removed: {few}; 'grader remove --undo' takes them back", err=True)
     return [submission for submission in submissions if not submission.removed]
 
@@ -314,9 +313,8 @@ def similar_command(
                 owners = {grading.run: names[grading.submission_id] for grading in opened.gradings()}
     except InfrastructureError as error:
         raise fail(error.message) from None
-    starter = next(cell.source for cell in build_notebook().cells if cell.id == "solution")
     solutions = read_solutions(runs, owners)
-    pairs, incomparable = similar_solutions(solutions, [starter], threshold)
+    pairs, incomparable = similar_solutions(solutions, [starter_solution()], threshold)
     table = Table("similarity", "shared", "first", "run", "second", "run", box=SIMPLE)
     for first, second, pair in pairs:
         names_and_runs = [Text(plain_name(text)) for text in (first.owner, first.run, second.owner, second.run)]

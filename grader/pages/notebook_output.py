@@ -54,6 +54,11 @@ class EncodedImage:
 
     base64: str
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it is more than `MAX_IMAGE_BYTES`."""
+        return len(self.base64) > MAX_IMAGE_BYTES * 4 / 3
+
 
 Shown = Text | Picture | Note
 
@@ -97,7 +102,7 @@ def pieces(output: Any) -> Iterator[str | EncodedImage | Note]:
 
 def raw_bytes(image: EncodedImage) -> bytes:
     """Return an image's bytes, none where they are too many or no base64."""
-    if len(image.base64) > MAX_IMAGE_BYTES * 4 / 3:
+    if image.is_too_long:
         return b""
     try:
         return base64.b64decode(image.base64)
@@ -111,7 +116,7 @@ def encode_again(images: Sequence[EncodedImage]) -> list[Picture | Note]:
     for image, result in zip(images, decode_all([raw_bytes(image) for image in images]), strict=True):
         if result.kind == DECODED:
             pictures.append(Picture(result.png, result.width, result.height))
-        elif len(image.base64) > MAX_IMAGE_BYTES * 4 / 3:
+        elif image.is_too_long:
             pictures.append(Note(f"An image of more than {MAX_IMAGE_BYTES >> 20} MiB was left out."))
         elif result.kind == TOO_LARGE:
             size = f"{result.width:,} by {result.height:,} pixels"

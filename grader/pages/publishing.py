@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from grader.contest import Board, standings_csv
-from grader.options import print_wide, say
+from grader.options import few_names, print_wide, say
 from grader.pages.board_table import board_table
-from grader.safe_io import plain_name
+from grader.safe_io import write_whole
 from grader.verdicts import InfrastructureError
 
 CsvOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the board as CSV, figures unrounded.")]
@@ -30,20 +30,16 @@ def publish(board: Board, csv: Path | None, html: Path | None, remedy: str) -> N
     """
     try:
         if csv is not None:
-            csv.write_text(standings_csv(board.standings), encoding="utf-8")
+            write_whole(csv, standings_csv(board.standings))
         if html is not None:
             from grader.pages.leaderboard import leaderboard_page  # a board on the terminal needs no templates
 
-            html.write_text(leaderboard_page(board.standings), encoding="utf-8")
+            write_whole(html, leaderboard_page(board.standings))
     except OSError as error:
         raise InfrastructureError(f"the board cannot be written: {error}") from None
     print_wide(board_table(board.standings))
     for notice in board.notices:
         say(f"notice: {notice}", err=True)
     if board.missing:
-        names = sorted({plain_name(submission.participant) for submission in board.missing})
-        few = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        say(
-            f"notice: not graded for this board, in number {len(board.missing)}: {few}; {remedy}",
-            err=True,
-        )
+        few = few_names(submission.participant for submission in board.missing)
+        say(f"notice: not graded for this board, in number {len(board.missing)}: {few}; {remedy}", err=True)
