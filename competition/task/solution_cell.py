@@ -160,15 +160,13 @@ class Solution:
             raise
         except BaseException as error:
             raise SolutionError(explain(error)) from None
-        if not self._told and isinstance(returned, (list, tuple)):
-            for selection in returned:
-                if may_be_a_mask(selection, len(targets)):
-                    self._told = True
-                    print(
-                        "notice: a selection of integers that are all 0 or 1, as many as the batch has samples, is "
-                        "taken as the indices 0 and 1; if it is a mask, return it as bool: mask.bool()"
-                    )
-                    break
+        pair = returned if isinstance(returned, (list, tuple)) and not self._told else ()
+        if any(may_be_a_mask(selection, len(targets)) for selection in pair):
+            self._told = True
+            print(
+                "notice: a selection of integers that are all 0 or 1, as many as the batch has samples, is taken as "
+                "the indices 0 and 1; if it is a mask, return it as bool: mask.bool()"
+            )
         return returned
 
 
