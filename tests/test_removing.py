@@ -72,6 +72,7 @@ def test_the_history_tells_who_was_removed_and_why(graded):
     assert "bob.ipynb" in printed
     lines = printed.splitlines()[-2:]
     assert [line.partition(": ")[2] for line in lines] == ["removed: twice in the list", "taken back: not twice"]
+    assert contest.run("history", "bo\u200bb") == printed  # as it finds what was handed in by any spelling
     assert "removed" not in contest.run("history", "ann")
 
 

@@ -268,7 +268,8 @@ def history_command(
                 if submission.kind is kind and name_key(submission.participant) == name_key(participant)
             ]
             gradings = {submission: opened.gradings(submission) for submission in own}
-            log = [entry for entry in opened.removals() if (entry.kind, entry.participant) == (kind, participant)]
+            names = {submission.participant for submission in own}
+            log = [entry for entry in opened.removals() if entry.kind == kind and entry.participant in names]
     except InfrastructureError as error:
         raise fail(error.message) from None
     if not own:
