@@ -18,13 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.at_home import train_at_home
 from competition.notebook import graft, notebook_text
 from competition.splits import open_split
-from competition.task.constants import NUM_EPOCHS, SEED
-from competition.task.data import load_data
-from competition.task.position import position
-from competition.task.reproducibility import seed_everything
-from competition.task.training import train_two_models
 from grader.grading import evaluate
 
 CELL = Path("reference_solutions/co_teaching.py")
@@ -32,16 +28,7 @@ CELL = Path("reference_solutions/co_teaching.py")
 
 def train_in_process(data: Path) -> None:
     """Train with the reference's function in this process, without grader or sandbox; print the BACs."""
-    train_loader, val_loader = load_data(data / "public")
-    namespace = {
-        "train_loader": train_loader,
-        "val_loader": val_loader,
-        "NUM_EPOCHS": NUM_EPOCHS,
-        "position": position,
-    }
-    seed_everything(SEED)
-    exec(compile(CELL.read_text(), str(CELL), "exec"), namespace)
-    models, _ = train_two_models(train_loader, val_loader, namespace["your_select_indices"], progress=None)
+    models, _ = train_at_home(CELL, data / "public", "cpu")
     print(json.dumps(evaluate(models, open_split(data / "private", "test_a").dataset)))
 
 

@@ -101,7 +101,8 @@ def naive_losses(
     val_loader.dataset.images = val_loader.dataset.images.to(dtype)
     train = train_loader.dataset
     files = [root / "train" / IMAGES_DIR / name for name in train.files]
-    loader = DataLoader(NaiveDataset(files, train.targets.tolist()), batch_size=BATCH_SIZE)
+    dataset = NaiveDataset(files, train.targets.tolist())
+    loader = DataLoader(dataset, batch_size=BATCH_SIZE, generator=torch.Generator())  # as the task's, it moves no other
     seed_everything(SEED)
     models = [naive_model(SmallMobileNet()).to(dtype) for _ in range(2)]
     seed_everything(SEED)

@@ -41,6 +41,7 @@ from tests.conftest import ALL_SAMPLES, REPOSITORY
 from tests.redteam import GROUPS, NO_SANDBOX, ONE_PROCESS, PAGE_FILE, memorise, read_corpus, with_table
 
 CORPUS = list(read_corpus())
+ON_CPU, ON_CUDA = ([attack for attack in CORPUS if attack.needs_cuda == needs] for needs in (False, True))
 NAMED = {attack.name: attack for attack in CORPUS}
 CANARY = f"canary-{secrets.token_hex(8)}"
 PLANTED = "redteam-planted*"  # what attacks call the files that they leave anywhere
@@ -49,6 +50,7 @@ ONE_THREAD = ("--threads", "1")  # which is quick also where several tests run s
 TIME_LIMIT = ("--time-limit", "25")  # seconds; a kernel needs some of them to start
 SMALL_MEMORY = 2 << 30  # enough for a kernel with torch, and quickly filled
 NEVER_STARTS = "PresentationError/notebook"  # files that are refused before a sandbox is made
+SPARE_MEMORY = 64 << 20  # bytes of the card that may come and go
 UNEARNED = 0.6  # balanced accuracy; what the attacks on metric and state select earns less
 FAST = {  # one of each group, with five verdicts; the others are slow, as each starts a kernel
     *("metric_labels_all_one", "state_no_check", "files_fill_tmp"),
@@ -64,7 +66,8 @@ def parameters(attacks):
     for attack in attacks:
         name = f"{attack.verdict}/{attack.name}"
         fast = attack.name in FAST or (name.startswith(NEVER_STARTS) and attack.name != "notebook_million_cells")
-        made.append(pytest.param(attack, id=name, marks=() if fast else pytest.mark.slow))
+        marks = [] if fast else [pytest.mark.slow]
+        made.append(pytest.param(attack, id=name, marks=marks))
     return made
 
 
@@ -84,6 +87,8 @@ class Organizer:
 @pytest.fixture
 def organizer(data, tmp_path, monkeypatch) -> Iterator[Organizer]:
     """Plant the canary where attacks look for secrets, and give this test a temporary folder of its own."""
+    if torch.cuda.is_available():
+        train_on_the_card(data)  # what CUDA keeps open is no attack's
     (data / "private" / "secret.txt").write_text(CANARY)
     (data / "private" / "test_a" / "secret.txt").write_text(CANARY)
     home = tmp_path / "home"
@@ -184,39 +189,90 @@ def check_score(graded, data):
         make_loader(val),
         lambda targets, losses: next(steps),
         seed=graded.record["seed"],
-        device=torch.device("cpu"),
+        device=torch.device(graded.record["device"]),
         threads=graded.record["threads"],
         progress=None,
     )
     assert next(steps, None) is None
     for ours, stored in zip(models, load_models(graded.run), strict=True):
         for mine, theirs in zip(ours.state_dict().values(), stored.state_dict().values(), strict=True):
-            assert torch.equal(mine, theirs)
+            assert torch.equal(mine.cpu(), theirs)
     earned = list(evaluate(models, open_split(data / "private", "test_a").dataset))
     assert earned == graded.record["bac"]
     assert graded.record["bac_mean"] == sum(earned) / 2
     assert graded.record["points"] == performance(sum(earned) / 2)
 
 
-@pytest.mark.parametrize("attack", parameters(CORPUS))
-def test_an_attack_gets_its_verdict_and_nothing_else(attack, grade, spotless, monkeypatch):
-    """The verdict is the expected one, the score is what the selections earn, no secret is out, and nothing is left."""
+def keep_little_memory(attack, monkeypatch):
+    """Grade an attack on the machine's memory with a limit that is quickly reached."""
     if attack.verdict == Verdict.MEMORY_LIMIT:
         limits = replace(default_limits("cpu"), memory_bytes=SMALL_MEMORY)
         monkeypatch.setattr(grader.grading.settings, "default_limits", lambda *_: limits)
-    options = ONE_THREAD + (TIME_LIMIT if attack.verdict == Verdict.TIME_LIMIT else ())
-    graded = grade(attack.submission(), *options)
+
+
+def train_on_the_card(data):
+    """Train on all samples on the GPU; return the parameters of both models."""
+    train, val = (make_loader(open_split(data / "public", split).dataset) for split in ("train", "val"))
+    names: dict = {}
+    exec(ALL_SAMPLES, names)
+    models, _ = train_two_models(train, val, names["your_select_indices"], device=torch.device("cuda"), progress=None)
+    return [tensor for model in models for tensor in model.state_dict().values()]
+
+
+def free_memory():
+    """Return how many bytes of the card are free."""
+    return torch.cuda.mem_get_info()[0]
+
+
+def seconds_until(holds):
+    """Wait until something holds, which must be soon; return how long that took."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < 20
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def check_verdict(attack, graded, data):
+    """Check how the grading of an attack ended, what it earned and what was written about it."""
     assert graded.record["verdict"] == attack.verdict, graded.record["message"]
     assert "REACHED" not in graded.record["message"]
     assert graded.record["sandbox"] == "bwrap"
     check_words(graded)
     if attack.verdict == Verdict.OK:
         assert graded.status == 0
-        check_score(graded, spotless.data)
+        check_score(graded, data)
         assert attack.works_against != ONE_PROCESS or graded.record["bac_mean"] < UNEARNED
     else:
         assert (graded.status, graded.record["points"], graded.record["bac"]) == (1, 0, None)
         assert not list(graded.run.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("attack", parameters(ON_CPU))
+def test_an_attack_gets_its_verdict_and_nothing_else(attack, grade, spotless, monkeypatch):
+    """The verdict is the expected one, the score is what the selections earn, no secret is out, and nothing is left."""
+    keep_little_memory(attack, monkeypatch)
+    options = ONE_THREAD + (TIME_LIMIT if attack.verdict == Verdict.TIME_LIMIT else ())
+    graded = grade(attack.submission(), *options)
+    check_verdict(attack, graded, spotless.data)
+
+
+@pytest.mark.cuda
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("attack", [pytest.param(each, id=f"{each.verdict}/{each.name}") for each in ON_CUDA])
+def test_an_attack_on_the_card_ends_with_its_notebook(attack, grade, spotless, monkeypatch, record_property):
+    """It gets its verdict, the card's memory is free again afterwards, and the next training has the same bits."""
+    before, free = train_on_the_card(spotless.data), free_memory()
+    keep_little_memory(attack, monkeypatch)
+    graded = grade(attack.submission(), "--device", "cuda", *ONE_THREAD)
+    record_property("verdict", graded.record["verdict"])
+    record_property("seconds", graded.record["seconds"])
+    record_property("of these the training's own", graded.record["seconds"] - graded.record["clock_seconds"])
+    check_verdict(attack, graded, spotless.data)
+    record_property("seconds until the card was free", seconds_until(lambda: free_memory() > free - SPARE_MEMORY))
+    after = train_on_the_card(spotless.data)
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ class Tally:
     """Counts what the models learn from in one epoch."""
 
     def __init__(self, models: int) -> None:
-        self._loss_sums, self._counts = [0.0] * models, [0] * models
+        self._losses: list[list[torch.Tensor]] = [[] for _ in range(models)]
+        self._counts: list[list[int]] = [[] for _ in range(models)]
         self._kept = torch.zeros(models, NUM_CLASSES, dtype=torch.int64)
         self._alike = True
 
@@ -45,17 +46,23 @@ class Tally:
         for which, selection in enumerate(selections):
             self._kept[which] += targets[selection.unique()].bincount(minlength=NUM_CLASSES)
 
-    def learned(self, which: int, loss: float, count: int) -> None:
-        """Count a step of a model on `count` samples with their mean loss."""
-        self._loss_sums[which] += loss * count
-        self._counts[which] += count
+    def learned(self, which: int, loss: torch.Tensor, count: int) -> None:
+        """Count a step of a model on `count` samples with their mean loss, float32 [], which stays on its device."""
+        self._losses[which].append(loss)
+        self._counts[which].append(count)
+
+    def _mean_loss(self, which: int) -> float | None:
+        """Return the mean loss of the samples that a model learned from; None where there were none."""
+        if not self._counts[which]:
+            return None
+        losses = torch.stack(self._losses[which]).tolist()
+        total = sum(loss * count for loss, count in zip(losses, self._counts[which], strict=True))
+        return float(total / sum(self._counts[which]))
 
     def epoch(self, scores: Sequence[Accuracy]) -> Epoch:
         """Sum up, with the models' scores on the validation set."""
         return Epoch(
-            train_loss=tuple(
-                total / count if count else None for total, count in zip(self._loss_sums, self._counts, strict=True)
-            ),
+            train_loss=tuple(map(self._mean_loss, range(len(self._counts)))),
             val_bac=tuple(score.bac for score in scores),
             val_recall=tuple(score.recall for score in scores),
             kept=tuple(tuple(counts) for counts in self._kept.tolist()),

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS; read when CUDA starts
+# Read when CUDA starts: deterministic cuBLAS; whole float32 products, on cards that would round them too (TF32).
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

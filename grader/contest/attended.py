@@ -21,7 +21,7 @@ from grader.contest.store import Received, Store
 from grader.contest.turns import in_turns
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
-from grader.options import INTERRUPTED, Device, chosen_device, fail, say
+from grader.options import INTERRUPTED, fail, say
 from grader.sandbox import Backend, bwrap_problem, socket_problem
 from grader.verdicts import InfrastructureError, Verdict
 
@@ -59,14 +59,6 @@ class Crew:
     workers: int | None
     ray_address: str | None
     num_gpus: float | None
-
-    def device(self, wanted: Device) -> str:
-        """Return "cpu" or "cuda"; a cluster's machines need not have what this one has.
-
-        Raises:
-            typer.Exit: the wanted device is not here.
-        """
-        return wanted.value if self.ray_address and wanted is not Device.AUTO else chosen_device(wanted)
 
     def start(self, settings: Settings, console: Console) -> AbstractContextManager[Workers]:
         """Start them, and say how long it took."""

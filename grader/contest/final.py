@@ -11,6 +11,7 @@ from grader.contest.options import board_of, rules_of
 from grader.contest.store import Kind, open_existing
 from grader.contest_file import Contest
 from grader.grading import Settings
+from grader.options import chosen_device
 
 
 def make_final(contest: Contest, console: Console) -> Board:
@@ -45,7 +46,7 @@ def make_final(contest: Contest, console: Console) -> Board:
             split=FINAL,
             train=final.train,
             seed=final.seed,
-            device=crew.device(grading.device),
+            device=chosen_device(grading.device),
             threads=grading.threads,
             backend=grading.sandbox,
             image=grading.image,

@@ -12,6 +12,7 @@ from typing import Any
 from competition.notebook import template_sha256
 from competition.task.constants import NUM_EPOCHS
 from grader.grading.settings import Settings
+from grader.sandbox import card
 from grader.verdicts import Verdict
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "pandas", "papermill", "ipykernel")
@@ -28,7 +29,8 @@ class Record:
         split: "val", "test_a" or "test_b".
         train: the training draw, "train" or "redraw-1" and so on.
         seed: the training's seed.
-        device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions.
+        device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions; on a GPU the
+            versions name the card too, its driver, CUDA and cuDNN, see `grader.sandbox.card`.
         time_limit, clock_seconds: the participant's clock, granted and used, in seconds: it runs while the training
             waits for the notebook, from its start to its connection and from each request to its answer.
         answer_seconds: of these, spent waiting for the participant's function.
@@ -100,7 +102,11 @@ def draft_record(settings: Settings) -> Record:
         seed=settings.seed,
         device=settings.device,
         threads=settings.threads,
-        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        versions={
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+            **(card() if settings.device == "cuda" else {}),
+        },
         time_limit=settings.limits.seconds,
         clock_seconds=0.0,
         answer_seconds=0.0,

@@ -35,7 +35,8 @@ def show(record: Record, run: Path | None, *, notices: bool = True) -> None:
     )
     table.add_row(
         "trained on",
-        f"{record.train}, {record.device}, {record.threads} threads, seed {record.seed}, sandbox {record.sandbox}",
+        f"{record.train}, {record.versions.get('gpu', record.device)}, {record.threads} threads, seed {record.seed}, "
+        f"sandbox {record.sandbox}",
     )
     for notice in record.notices if notices else ():
         table.add_row("notice", Text(plain_text(notice), "yellow"))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from competition.errors import DataError
@@ -17,8 +16,10 @@ from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
 from competition.task.points import performance
 from competition.task.selection import MAX_REPEATS
+from competition.task.training import train_two_models
 from grader.grading.data_folder import DataFolder, combined_sha256
 from grader.grading.record import Record
+from grader.grading.settings import Settings
 from grader.verdicts import InfrastructureError
 
 Splits = dict[str, Split]
@@ -56,12 +57,28 @@ def load_models(run: Path) -> list[SmallMobileNet]:
     return models
 
 
-def warm_up(device: torch.device, dataset: TaskDataset) -> None:
-    """Take one training step of two models on `device`, so that torch has reserved the memory a training needs."""
-    inputs = dataset.images[:BATCH_SIZE].to(device)
-    targets = dataset.targets[:BATCH_SIZE].to(device)
-    for model in [SmallMobileNet().to(device).to(memory_format=torch.channels_last) for _ in range(2)]:
-        F.cross_entropy(model(inputs.repeat(MAX_REPEATS, 1, 1, 1)), targets.repeat(MAX_REPEATS)).backward()
+def warm_up(splits: Splits, settings: Settings) -> None:
+    """Train one epoch on `settings.device`, most of it with nothing selected, so that torch reserves what that takes.
+
+    On a GPU a notebook may take all the memory that is left, also what CUDA would load its kernels into at their first
+    use: so this is the training itself, with its largest step.
+    """
+    largest = torch.arange(BATCH_SIZE).repeat(MAX_REPEATS)
+
+    def first_call_alone(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        nonlocal largest
+        picked, largest = largest[largest < len(targets)], largest[:0]
+        return [picked, picked]
+
+    train_two_models(
+        make_loader(splits["train"].dataset),
+        make_loader(splits["val"].dataset),
+        first_call_alone,
+        device=torch.device(settings.device),
+        threads=settings.threads,
+        epochs=1,
+        progress=None,
+    )
 
 
 def evaluate(models: list[SmallMobileNet], dataset: TaskDataset) -> tuple[float, float]:
@@ -98,5 +115,4 @@ def rescored(record: Record, run: Path, folder: DataFolder, splits: Splits) -> R
     if record.split not in splits:
         splits[record.split] = open_verified(folder, record.split)
     torch.set_num_threads(record.threads)
-    device = record.device if torch.cuda.is_available() else "cpu"
-    return scored(record, [model.to(device) for model in models], folder, splits)
+    return scored(record, [model.to(record.device) for model in models], folder, splits)

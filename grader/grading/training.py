@@ -180,12 +180,11 @@ def train_with_retries(
     Raises:
         InfrastructureError: see `run_training`; or the device fails without the submission too.
     """
-    device = torch.device(settings.device)
     failure = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            if device.type == "cuda":
-                warm_up(device, opening.result()["train"].dataset)
+            if settings.device == "cuda":
+                warm_up(opening.result(), settings)
             return run_training(submission, folder, opening, settings)
         except SandboxLost:
             if attempt == ATTEMPTS:
@@ -193,7 +192,7 @@ def train_with_retries(
         except CUDA_FAILURES as error:
             failure = str(error).splitlines()[0]
     try:
-        warm_up(device, opening.result()["train"].dataset)
+        warm_up(opening.result(), settings)
     except CUDA_FAILURES:
         raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
     fault = ParticipantFault(

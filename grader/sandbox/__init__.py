@@ -11,6 +11,7 @@ All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving i
     job            what a sandbox is asked to do
     running        a notebook that is being executed
     python_files   this Python as the sandbox shows it
+    nvidia         the card that trainings run on, and its driver as the sandbox shows it
     reaper         runs a command of which nothing lives on, even when the grader is killed
     system_calls   the system calls that are refused
     cgroup         control groups: the kernel's limit on memory, tasks and CPU share
@@ -38,6 +39,7 @@ from grader.sandbox.job import (
     socket_problem,
 )
 from grader.sandbox.limits import Limits, default_limits, quota_used_up
+from grader.sandbox.nvidia import card
 from grader.sandbox.plain import run_in_folder
 from grader.sandbox.running import Running
 from grader.sandbox.watchdog import Watchdog
@@ -53,6 +55,7 @@ __all__ = [
     "Running",
     "Watchdog",
     "bwrap_problem",
+    "card",
     "default_limits",
     "gateway_folder",
     "kernel_limits",

@@ -33,6 +33,7 @@ from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.sandbox.cgroup import ControlGroup, make_group
 from grader.sandbox.job import GATEWAY_FOLDER, INPUT_NOTEBOOK, OUTPUT_NOTEBOOK, Job, notebook_environment
 from grader.sandbox.limits import TASKS_PER_PROCESS, Limits, too_many_files
+from grader.sandbox.nvidia import device_files, driver_environment, driver_folders
 from grader.sandbox.python_files import programs_folder, python_options
 from grader.sandbox.reaper import start_reaped
 from grader.sandbox.running import Running
@@ -110,8 +111,8 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind", "/dev/null", hidden]
     options += ["--dev", "/dev", "--size", str(job.limits.shm_bytes), "--tmpfs", SHARED_MEMORY]
     if job.device == "cuda":
-        for node in sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("dri")]):
-            options += ["--dev-bind", str(node), str(node)]
+        for file in device_files():
+            options += ["--dev-bind", file, file]
     options += ["--remount-ro", "/dev", "--size", str(job.limits.scratch_bytes), "--tmpfs", "/tmp"]
     options += ["--dir", TASK, "--dir", HOME]
     for folder in map(Path, SYSTEM_FOLDERS):
@@ -121,6 +122,9 @@ def file_options(job: Job) -> list[str]:
             options += ["--ro-bind-try", str(folder), str(folder)]
     for path in SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
+    for path in driver_folders() if job.device == "cuda" else ():
+        if not any(Path(path).is_relative_to(folder) for folder in SYSTEM_FOLDERS):
+            options += ["--ro-bind", path, path]
     options += python_options(job)
     for name, folder in job.inputs().items():
         options += ["--ro-bind", str(folder), f"{TASK}/{name}"]
@@ -273,7 +277,7 @@ def start(job: Job, group: ControlGroup | None) -> InBubblewrap:
     """
     options = [*namespace_options(), *file_options(job)]
     programs = programs_folder()
-    for name, value in notebook_environment(HOME, job.device, programs).items():
+    for name, value in (notebook_environment(HOME, job.device, programs) | driver_environment(job.device)).items():
         options += ["--setenv", name, value]
     info_read, info_write = os.pipe()
     options_read, options_write = os.pipe()

@@ -13,6 +13,7 @@ import psutil
 from competition.scratch import scratch_folder
 from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.sandbox.job import OUTPUT_NOTEBOOK, Job, notebook_environment
+from grader.sandbox.nvidia import driver_environment
 from grader.sandbox.running import Running
 
 
@@ -44,7 +45,8 @@ def run_in_folder(job: Job) -> Iterator[Running]:
         process = subprocess.Popen(
             [sys.executable, *job.papermill()],
             cwd=folder,
-            env=notebook_environment(str(folder / "tmp"), job.device, str(Path(sys.executable).parent)),
+            env=notebook_environment(str(folder / "tmp"), job.device, str(Path(sys.executable).parent))
+            | driver_environment(job.device),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,11 +1,13 @@
 """The red-team corpus: hostile submissions, each with the verdict that it must get.
 
 ``<verdict>/<attack>.py`` is a solution cell, ``<verdict>/<attack>.ipynb`` a whole notebook, and `built_files` has those
-that text cannot hold. Each says in a few lines what it tries, what stops it, and which careless grader falls for it::
+that text cannot hold. Each says in a few lines what it tries, what stops it, which careless grader falls for it, and
+whether it takes a GPU to try it::
 
     # ATTACK [group]: what it tries
     # STOPPED BY: what stops it
     # WORKS AGAINST: one process
+    # NEEDS: cuda
 
 ``python -m tests.redteam`` writes the table of `docs/redteam.md` from these lines.
 """
@@ -38,6 +40,7 @@ class Attack:
         verdict: what the grader must say.
         group: one of `GROUPS`.
         tries, stopped_by: one line each.
+        needs_cuda: whether it attacks a GPU.
         works_against: `ONE_PROCESS` for a grader that trains in the process that runs the submission, `NO_SANDBOX` for
             ours with ``--sandbox none``; None where nobody should try.
         submission: makes the file to submit.
@@ -49,6 +52,7 @@ class Attack:
     tries: str
     stopped_by: str
     works_against: str | None
+    needs_cuda: bool
     submission: Callable[[], bytes]
 
     @property
@@ -63,7 +67,7 @@ def header_of(lines: list[str]) -> list[str]:
     for line in lines:
         if line.startswith("  ") and header:
             header[-1] += " " + line.strip()
-        elif line.strip().startswith(("ATTACK [", "STOPPED BY: ", "WORKS AGAINST: ")):
+        elif line.strip().startswith(("ATTACK [", "STOPPED BY: ", "WORKS AGAINST: ", "NEEDS: ")):
             header.append(line.strip())
         else:
             break
@@ -80,7 +84,16 @@ def make_attack(name: str, verdict: str, header: list[str], submission: Callable
     match = _ATTACK.fullmatch(header[0]) if header else None
     if match is None or match[1] not in GROUPS or "STOPPED BY" not in said or not name.startswith(match[1]):
         raise ValueError(f"{verdict}/{name}: its header must say ATTACK [group] and STOPPED BY, and its name the group")
-    return Attack(name, verdict, match[1], match[2], said["STOPPED BY"], said.get("WORKS AGAINST"), submission)
+    return Attack(
+        name,
+        verdict,
+        match[1],
+        match[2],
+        said["STOPPED BY"],
+        said.get("WORKS AGAINST"),
+        said.get("NEEDS") == "cuda",
+        submission,
+    )
 
 
 def read_corpus() -> Iterator[Attack]:

@@ -1,0 +1,74 @@
+"""All references and the oracle on a GPU: measurements, and whether they lie inside their bands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.on_gpu.plan import Found, Plan
+from competition.task.constants import NUM_THREADS
+from grader.validation.bands import find_references, read_bands
+from grader.validation.results import Result, ResultsFile, markdown_table
+
+SEEDS = 3
+SLOWEST_FIRST = ("sag_gate", "best", "datarater_filter", "dvrl_filter")
+OUTSIDE = 3  # the exit status of grader validate
+
+
+def validate(plan: Plan, name: str, profile: str, folder: Path) -> tuple[str, Path]:
+    """Run ``grader validate`` for one reference; return what it said, and where its measurements are."""
+    results = folder / f"{profile}-{name}.json"
+    command = [sys.executable, "-m", "grader", "validate", name, "--profile", "debug" if plan.dry_run else profile]
+    command += [
+        "--seeds",
+        "1" if plan.dry_run else str(SEEDS),
+        "--device",
+        plan.device,
+        "--sandbox",
+        plan.backend.value,
+    ]
+    command += ["--runs", str(folder / f"runs-{profile}-{name}"), "--results", str(results)]
+    ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return ("" if ran.returncode == 0 else ran.stderr.strip().splitlines()[-1]), results
+
+
+def measure(plan: Plan, found: Found) -> None:
+    """Run this part."""
+    names = (
+        ["co_teaching", "oracle"] if plan.dry_run else sorted(find_references([]), key=lambda n: n not in SLOWEST_FIRST)
+    )
+    profiles = ("full",) if plan.dry_run else ("full", "mini")
+    jobs = [(name, profile) for profile in profiles for name in names]
+    for profile in profiles:
+        plan.data(profile)  # built once, before several want it
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(max((os.cpu_count() or 1) // NUM_THREADS, 1)) as pool,
+    ):
+        done = list(pool.map(lambda job: validate(plan, *job, Path(scratch)), jobs))
+        for profile in profiles:
+            path = plan.out / f"{profile}-cuda.json"
+            path.unlink(missing_ok=True)
+            everything = ResultsFile(path)
+            for (name, of), (failure, results) in zip(jobs, done, strict=True):
+                if of == profile:
+                    for measurement in ResultsFile(results).measurements:
+                        everything.add(measurement)
+                    if failure:
+                        found.row(f"{name} on {profile}", failure, False)
+            bands = read_bands(profile, plan.device)
+            results_of = [
+                Result(name, made, bands.get(name))
+                for name in names
+                if (made := tuple(m for m in everything.measurements if m.conditions.reference == name))
+            ]
+            path.with_suffix(".md").write_text(markdown_table(results_of))
+            for result in results_of:
+                spread = ", ".join(f"{value:.4f}" for value in result.values("test_a"))
+                band = f"band {result.band.low:.2f} to {result.band.high:.2f}" if result.band else "no band"
+                inside = None if result.band is None or plan.dry_run else result.violation() is None
+                found.row(f"{result.name} on {profile}", f"{result.mean('test_a'):.4f} ({spread}), {band}", inside)
