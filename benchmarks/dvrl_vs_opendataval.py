@@ -43,6 +43,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import FunctionTransformer
+from threadpoolctl import threadpool_limits
 
 from benchmarks.controls import CONTROLS, predict_after_weighting
 from benchmarks.dvrl import DVRL
@@ -244,7 +245,7 @@ def plot(runs: list[Run], path: Path) -> None:
     for axis, representation in zip(axes, MASKS, strict=True):
         axis.plot(inspected, np.minimum(inspected / NOISE_RATE, 1), ":", color="black", label="optimal")
         axis.plot(inspected, inspected, ":", color="gray", label="random")
-        for system, color in zip(ROWS, COLORS, strict=True):
+        for system, color in zip(ROWS, COLORS, strict=False):
             curves = [r["curve"] for r in runs if r["system"] == system and r["representation"] == representation]
             if curves:
                 style = "--" if system in CONTROLS else "-"
@@ -275,6 +276,7 @@ def main(words: list[str] | None = None) -> None:
         require_place(arguments.out)
         fashion = read_fashion(arguments.images)
         torch.set_num_threads(1)
+        threadpool_limits(1)
         runs = []
         warm_up = draw_data(*fashion, 0, "PCA")
         for run in SYSTEMS.values():  # imports and first calls are not timed
