@@ -106,14 +106,14 @@ def draw_discovery(axis: Axes, results: dict[str, Any]) -> None:
     draw_curves(axis, results | {"runs": runs}, "discovery", SHARES)
     axis.set(title="discovery of corrupted samples", xlabel="share of samples inspected, lowest values first")
     axis.set(ylabel="share of wrong labels found", ylim=(0, 1.03))
-    axis.legend(frameon=False, fontsize=8, loc="lower right")
+    axis.legend(*(part[:2] for part in axis.get_legend_handles_labels()), frameon=False, fontsize=8, loc="lower right")
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """Draw the three evaluations; the discovery only where the wrong labels are known."""
     known = results["corrupted"] is not None and 0 < results["corrupted"] < results["samples"]
     if known:
-        figure = Figure(figsize=(10.5, 7.6), layout="constrained")
+        figure = Figure(figsize=(10.5, 7.8), layout="constrained")
         low, high, robust, discovery = figure.subplots(2, 2).flat
         draw_discovery(discovery, results)
     else:
@@ -125,7 +125,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
         axis.set(title=title, xlabel="share of samples removed", ylabel="BAC on test")
     low.set_ylim(0, max(axis.get_ylim()[1] for axis in (low, high)))
     high.set_ylim(low.get_ylim())
-    low.legend(framealpha=1, edgecolor="none", fontsize=8, loc="lower left")
+    figure.legend(*low.get_legend_handles_labels(), frameon=False, fontsize=9, loc="outside upper center", ncols=5)
     draw_robust(robust, results)
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
