@@ -14,7 +14,8 @@ pixels.
 
 Written into FOLDER/dvrl/, for each seed of the method:
 
-    values-SEED.npy             float32 [N], the data values of the training samples, in their order
+    values-SEED.npy             float32 [N], the data values of the training samples, in their order; `grader analyze`
+                                reads them too
     valuator-SEED.safetensors   the valuator, for `benchmarks.dvrl.load`; it values other samples
     evaluations.json, .png      the three evaluations, of DVRL and of controls (elsewhere with --out)
 
@@ -25,6 +26,7 @@ any reinforcement (`benchmarks.controls`), and random values.
 from __future__ import annotations
 
 import argparse
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ from benchmarks.dvrl.rewards import METRICS
 from benchmarks.fashion_mnist import add_images_option, read_fashion
 from benchmarks.stored_results import read_results, require_place, write_results
 from grader.analysis.valuation import Samples, ValuationData
+from grader.safe_io import write_whole
 
 PARAMETERS = {  # of the guide, under its names, and after them those that are ours alone
     "iterations": (int, "outer steps (1000)"),
@@ -75,7 +78,9 @@ def run_dvrl(data: ValuationData, seed: int, parameters: dict[str, Any], out: Pa
     started = time.process_time()
     dvrl = DVRL(seed=seed, **parameters).fit(data.train.x, data.train.y, data.valid.x, data.valid.y)
     seconds = time.process_time() - started
-    np.save(out / f"values-{seed}.npy", dvrl.data_values)
+    values = io.BytesIO()
+    np.save(values, dvrl.data_values)
+    write_whole(out / f"values-{seed}.npy", values.getvalue())
     save(dvrl, out / f"valuator-{seed}.safetensors")
     run = evaluate(dvrl.data_values.astype(np.float64), data, seed)
     predicted = dvrl.predict_proba(data.test.x).argmax(1).cpu().numpy()

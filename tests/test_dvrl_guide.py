@@ -15,14 +15,22 @@ from torchvision.models import inception_v3
 from benchmarks import dvrl_guide, dvrl_vs_opendataval, noise_detection
 from benchmarks.controls import CONTROLS, out_of_fold, predict_after_weighting, validation_model
 from benchmarks.dvrl import load
+from benchmarks.dvrl.drawing import markdown
 from benchmarks.dvrl.encoder import PretrainedInception
 from benchmarks.dvrl.folder import make_folder, read_folder
 from benchmarks.fashion_mnist import read_fashion
+from benchmarks.stored_results import read_results
 from grader.grading import find_data, open_training_splits
+from tests.conftest import REPOSITORY
 from tests.made_fashion import made_images, write_fashion
 from tests.test_dvrl import blobs
 
 SIZES = (200, 60, 100)
+TABLES = {
+    "dvrl_guide": markdown,
+    "dvrl_vs_opendataval": lambda results: dvrl_vs_opendataval.markdown_table(results["runs"]),
+    "noise_detection": noise_detection.markdown,
+}
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +288,12 @@ def test_both_controls_stand_beside_the_methods_values(data, tmp_path):
     assert noise_detection.markdown(results).count("\n") == 1 + len(valued)
     noise_detection.plot(results, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").is_file()
+
+
+def test_the_tables_of_the_page_are_those_that_were_measured():
+    """Each row of the three tables of detection comes from the stored results."""
+    page = (REPOSITORY / "docs" / "benchmarks.md").read_text()
+    results = {name: read_results(REPOSITORY / "benchmarks" / "results" / f"{name}.json") for name in TABLES}
+    for name, table in TABLES.items():
+        for row in table(results[name]).splitlines():
+            assert row in page, row
