@@ -9,8 +9,9 @@ they come and balanced; its label quality scores are the values, its `find_label
 comes from a two-means split of its values. cleanlab runs in the peers' environment: ``make peers``.
 
 DVRL-filter, DataRater-filter and the confidence of `best` value every training sample before a network is trained;
-these values are judged too (the first two from three seeds). Beside them stands what the first two get as an input: how
-probable the given label is to a logistic regression that was fitted on the clean validation set alone.
+these values are judged too (the first two from three seeds). Beside them stand the controls of `benchmarks.controls`:
+how probable the given label is to a logistic regression that was fitted on the clean validation set alone, which the
+first two get as an input; and to one that was fitted on the other folds of the noisy training set alone.
 
 References see the losses of a training and the clean validation set; cleanlab sees the noisy training set alone.
 """
@@ -33,6 +34,8 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.controls import CONTROLS, DETERMINISTIC
+from benchmarks.stored_results import read_results, require_place, write_results
 from competition.profiles import PROFILES
 from competition.task.data import make_loader
 from grader.analysis import corrupted_sample_discovery, read_truth, selection_quality
@@ -98,10 +101,21 @@ def detect_by_cleanlab(arrays: Path) -> None:
     print(json.dumps({"version": cleanlab.__version__, "answers": answers}))
 
 
-def ask_peers(python: Path, pixels: np.ndarray, noisy: np.ndarray) -> dict:
-    """Run `detect_by_cleanlab` in the peers' environment."""
+def require_peers(python: Path) -> None:
+    """Look for cleanlab before anything long begins.
+
+    Raises:
+        SystemExit: the peers' environment, or cleanlab in it, is missing.
+    """
     if not python.is_file():
         raise SystemExit(f"error: no {python} here: run 'make peers', or name the environment's with --peers-python")
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('cleanlab') is None)"
+    if subprocess.run([str(python), "-c", look], capture_output=True).returncode:
+        raise SystemExit(f"error: {python} has no cleanlab: run 'make peers'")
+
+
+def ask_peers(python: Path, pixels: np.ndarray, noisy: np.ndarray) -> dict:
+    """Run `detect_by_cleanlab` in the peers' environment."""
     with tempfile.TemporaryDirectory() as scratch:
         arrays = Path(scratch) / "arrays.npz"
         np.savez(arrays, pixels=pixels, noisy=noisy)
@@ -115,13 +129,13 @@ def ask_peers(python: Path, pixels: np.ndarray, noisy: np.ndarray) -> dict:
 def data_values(public: Splits) -> dict[str, list[np.ndarray]]:
     """Value the training samples with the cores of the references that do: by name, one float [N] for each seed."""
     train, val = public["train"].dataset, public["val"].dataset
-    encoder = PCA(48, whiten=True, random_state=0).fit(train.images.flatten(1))
-    validation_model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=500)
-    validation_model.fit(encoder.transform(val.images.flatten(1)), val.targets)
-    probabilities = validation_model.predict_proba(encoder.transform(train.images.flatten(1)))
+    samples = train.images.numpy(), train.targets.numpy(), val.images.numpy(), val.targets.numpy()
     datarater_filter.train_loader, datarater_filter.val_loader = make_loader(train), make_loader(val)
     valued: dict[str, list[np.ndarray]] = {
-        "validation model alone": [probabilities[np.arange(len(train)), train.targets.numpy()]],
+        name: [control(*samples, seed) for seed in (SEEDS[:1] if name in DETERMINISTIC else SEEDS)]
+        for name, control in CONTROLS.items()
+    }
+    valued |= {
         "best, confidence": [best.confidence(train, val)],
         "dvrl_filter, data values": [],
         "datarater_filter, ratings": [],
@@ -143,6 +157,7 @@ def judge(name: str, vectors: list[np.ndarray], corrupted: np.ndarray, f1: list[
 
 def compare(profile: str, runs: Path, python: Path) -> dict:
     """Detect the wrong labels of a profile's practice data with every method that is there."""
+    require_peers(python)
     data = practice_data(profile)
     folder = find_data(data)
     public = open_training_splits(folder)
@@ -193,7 +208,7 @@ def plot(results: dict, path: Path) -> None:
     for axis, title, (measure, bound) in zip(panels, titles, bounds.items(), strict=True):
         for place, row in enumerate(rows):
             figures = getattr(row, measure)
-            color = "#d55e00" if row.name in CLASS_WEIGHTS else "#0072b2"
+            color = "#d55e00" if row.name in CLASS_WEIGHTS else "black" if row.name in CONTROLS else "#0072b2"
             deviation = np.std(figures, ddof=1) if len(figures) > 1 else 0.0
             axis.errorbar(np.mean(figures), place, xerr=deviation, fmt="o", ms=5, capsize=3, color=color)
         axis.axvline(bound, color="gray", lw=1, ls="--")
@@ -204,7 +219,7 @@ def plot(results: dict, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description="Detect wrong labels: the references' selections against cleanlab.")
     parser.add_argument("--profile", choices=PROFILES, default="mini")
@@ -215,20 +230,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS_FILE)
     parser.add_argument("--plot", action="store_true", help="measure nothing, redraw the PNG beside --out")
     parser.add_argument("--as-peer", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if arguments.as_peer:
         detect_by_cleanlab(arguments.as_peer)
         return
     if not arguments.plot:
+        require_place(arguments.out)
         try:
             results = compare(arguments.profile, arguments.runs, arguments.peers_python)
         except InfrastructureError as error:
             raise SystemExit(f"error: {error.message}") from None
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(results, indent=2) + "\n")
-    elif not arguments.out.is_file():
-        raise SystemExit(f"error: no {arguments.out} to draw from: measure first, without --plot")
-    results = json.loads(arguments.out.read_text())
+        write_results(arguments.out, results)
+    results = read_results(arguments.out, "rows", "optimal_area")
     print(markdown(results))
     plot(results, arguments.out.with_suffix(".png"))
 
