@@ -3,13 +3,14 @@
     python -m benchmarks.on_gpu [PART ...] [--out FOLDER] [--dry-run]
 
 Each part runs in a process of its own and has a time limit of its own, so that one which fails or hangs stops no other.
-They take eight minutes together on one data-centre card. Printed is one table; the folder gets ``on_gpu.json``, the
+Printed is one table; the folder gets ``on_gpu.json``, the
 measurements of the references, and what each part printed. ``--dry-run`` goes the same way on the CPU with the debug
 profile. The exit status is 1 where a part failed or something does not hold.
 
     plan         what a part is told: device, profiles, how much of it
     gradings     gradings by the command line, several at once
     tests        the tests that need a GPU
+    start        until a fresh process computes on the card
     bits         the same bits twice, and at home as at the grader; how far CPU and GPU are apart
     sandbox      what a notebook sees of a GPU
     hostile      cells that attack the card

@@ -1,0 +1,27 @@
+"""How long does it take until a fresh process has computed something on the card, the first time and then?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from benchmarks.on_gpu.plan import Found, Plan
+
+CODE = """
+import sys, time
+started = time.monotonic()
+import torch, torchvision, sklearn.metrics, pandas, matplotlib.pyplot
+imported = time.monotonic()
+torch.nn.Conv2d(1, 8, 3).to(sys.argv[1])(torch.rand(8, 1, 28, 28, device=sys.argv[1])).sum().item()
+print(f"{imported - started:.1f} s of imports, {time.monotonic() - imported:.1f} s to the first convolution")
+"""
+
+
+def measure(plan: Plan, found: Found) -> None:
+    """Run this part."""
+    for which in ("first", "second"):
+        started = time.monotonic()
+        command = [sys.executable, "-c", CODE, plan.device]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found.row(f"{which} process", f"{time.monotonic() - started:.1f} s: {said}")
