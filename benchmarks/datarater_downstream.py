@@ -31,13 +31,14 @@ from benchmarks.datarater.checkpoint import CheckpointError
 from benchmarks.datarater.corruptions import CORRUPTIONS
 from benchmarks.datarater.downstream import Training
 from benchmarks.datarater.experiment import REGIMES, Detection, Keeping, Outcome, Plan, measure_all
+from benchmarks.datarater.meta import ModelError
 from benchmarks.datarater.models import INNER_MODELS, RATERS
 from benchmarks.datarater.parameters import GUIDE, LOSSES, SOFTMAXES, Parameters
 from benchmarks.datarater.plugins import UnknownName, named
 from benchmarks.datarater.report import Results, plot, plot_learning, tables
 from benchmarks.datarater.sources import DEFAULT_IMAGES, SOURCES, Sizes, read_samples
 from competition.errors import SourceError
-from grader.safe_io import write_whole
+from grader.safe_io import folder_problem, write_whole
 
 RESULTS = Path(__file__).with_name("results") / "datarater_downstream.json"
 EXPERIMENTS = Path("build/datarater")
@@ -132,6 +133,11 @@ def read_plan(parser: argparse.ArgumentParser, words: list[str] | None) -> tuple
     if not all(0 <= share < 1 for share in arguments.drop_frac) or not all(0 <= share <= 1 for share in shares):
         parser.error("shares go from 0 to 1, and less than all is dropped")
     try:
+        if torch.device(arguments.device).type == "cuda" and not torch.cuda.is_available():
+            parser.error("device cuda: there is no NVIDIA GPU here")
+    except RuntimeError:
+        parser.error(f"device {arguments.device!r}: give cpu or cuda")
+    try:
         parameters = Parameters(**{f.name: values[f.name] for f in fields(Parameters) if f.name != "attack"})
     except ValueError as error:
         parser.error(str(error))
@@ -157,7 +163,7 @@ def run(plan: Plan, dataset: str, images: Path, keeping: Keeping, out: Path) -> 
     """Measure everything; after each figure, write what is known into the JSON file `out`.
 
     Raises:
-        SourceError, UnknownName, CheckpointError: see there.
+        SourceError, UnknownName, CheckpointError, ModelError: see there.
     """
     started = time.perf_counter()
     parts = read_samples(named(dataset, SOURCES, "data set"), images)
@@ -206,11 +212,14 @@ def main(words: list[str] | None = None) -> None:
     plan, arguments = read_plan(make_parser(), words)
     if not arguments.plot:
         torch.set_num_threads(1)
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.insert(0, str(Path.cwd()))  # where one's own modules are
+        for folder in (arguments.out.parent, arguments.experiments):
+            if problem := folder_problem(folder):
+                raise SystemExit(f"error: {problem}")
         keeping = Keeping(arguments.experiments, arguments.log, arguments.save_data_rater_checkpoint)
         try:
             run(plan, arguments.dataset_name, arguments.images, keeping, arguments.out)
-        except (SourceError, UnknownName, CheckpointError) as error:
+        except (SourceError, UnknownName, CheckpointError, ModelError) as error:
             raise SystemExit(f"error: {error}") from None
     results = read_results(arguments.out)
     print(tables(results))
