@@ -20,6 +20,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ def truth(text: str) -> bool:
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
     return values[text.lower()]
+
+
+KINDS: dict[str, Callable[[str], Any]] = {"bool": truth, "int": int, "float": float, "str": str}
 
 
 def attacks(text: str) -> tuple[bool, ...]:
@@ -98,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
     allowed = {"loss_type": LOSSES, "softmax": SOFTMAXES}
     for field in fields(Parameters):
         if field.name != "attack":
-            kind = {"bool": truth, "int": int, "float": float, "str": str}[str(field.type)]
+            kind = KINDS[str(field.type)]
             meta.add_argument(f"--{field.name}", type=kind, default=field.default, choices=allowed.get(field.name))
     kept = parser.add_argument_group("what is kept")
     for name, what in (("save_data_rater_checkpoint", "go on from there"), ("log", "outer losses: CSV and plot")):

@@ -18,7 +18,7 @@ COLUMNS = ("meta_step", "outer_loss", "outer_loss_clean")
 def smoothed(losses: list[float], window: int) -> np.ndarray:
     """Return the mean of each full window of consecutive losses, float64 [number of windows]."""
     whole = len(losses) // window * window
-    return np.asarray(losses[:whole]).reshape(-1, window).mean(1)
+    return np.asarray(np.reshape(losses[:whole], (-1, window)).mean(1))
 
 
 def write_log(learner: MetaLearner, path: Path) -> None:

@@ -99,9 +99,35 @@ def outcome_rows(results: Results) -> Iterator[list[str]]:
                 values = [getattr(figure, what) for figure in found]
                 row.append(spread(values))
                 for control in ((BASELINE, False, 0.0), (RANDOM, False, dropped)):
-                    beside = [getattr(figure, what) for figure in grouped[control][: len(values)]] if rated else []
-                    row.append(difference(values, beside) if rated else "")
+                    beside = [getattr(figure, what) for figure in grouped[control]] if rated else []
+                    row.append(difference(*paired(values, beside)) if rated else "")
             yield row
+
+
+def attack_rows(results: Results) -> Iterator[list[str]]:
+    """Yield what the attacked outer loss changed: each figure minus that of the clean outer loss, paired by seed."""
+    for corruption in results.corruptions:
+        areas: dict[tuple[str, bool], list[float]] = {}
+        for found in results.detections:
+            if found.corruption == corruption:
+                areas.setdefault((found.rater, found.attack), []).append(found.auc)
+        grouped = grouped_outcomes(results, corruption)
+        for rater, attack, dropped in grouped:
+            clean = grouped.get((rater, False, dropped))
+            if not attack or clean is None:
+                continue
+            attacked = grouped[rater, True, dropped]
+            row = [corruption, rater, f"{dropped:.0%}", difference(*paired(areas[rater, True], areas[rater, False]))]
+            for what in ("accuracy", "attacked"):
+                values = [[getattr(figure, what) for figure in of] for of in (attacked, clean)]
+                row.append(difference(*paired(*values)))
+            yield row
+
+
+def paired(values: Sequence[float], control: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the values of the seeds that both have: a run that was stopped has one more of some."""
+    seeds = min(len(values), len(control))
+    return values[:seeds], control[:seeds]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -111,10 +137,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def tables(results: Results) -> str:
-    """Return both tables and what they were measured with."""
+    """Return the tables and what they were measured with."""
     found = table(("regime", "values", "outer loss", "detection AUC", "r²"), detection_rows(results))
-    header = ("regime", "learns from", "outer loss", "dropped", "accuracy", "- everything", "- random")
-    reached = table((*header, "attacked", "- everything", "- random"), outcome_rows(results))
+    header = ("regime", "learns from", "outer loss", "dropped", "accuracy", "− everything", "− random")
+    reached = table((*header, "attacked", "− everything", "− random"), outcome_rows(results))
+    compared = list(attack_rows(results))
+    if compared:
+        columns = ("regime", "rater", "dropped", "detection AUC", "accuracy", "attacked")
+        reached += f"\n\nAttacked minus clean outer loss:\n\n{table(columns, compared)}"
     seeds = len({figure.seed for figure in results.outcomes})
     conditions = f"{seeds} seed{'s' if seeds > 1 else ''}; {results.conditions['seconds']:.0f} s"
     return f"{found}\n\n{reached}\n\n{conditions}"
@@ -155,7 +185,7 @@ def plot(results: Results, path: Path) -> None:
                 panel,
                 [
                     (
-                        f"{learns_from}{', attacked' if attack else ''}{f' -{dropped:.0%}' if dropped else ''}",
+                        f"{learns_from}{', attacked' if attack else ''}{f', −{100 * dropped:.0f} %' if dropped else ''}",
                         colours[learns_from],
                         [getattr(outcome, what) for outcome in found],
                     )
@@ -201,7 +231,7 @@ def plot_learning(results: Results, path: Path) -> None:
     rows = [("outer_loss", results.corruptions), *([("by_level", graded)] if graded else [])]
     width = 4 * max(2, len(results.corruptions))
     figure = plt.figure(figsize=(width, 3.2 * len(rows)), layout="constrained")
-    for part, (what, corruptions) in zip(np.ravel(figure.subfigures(len(rows), 1)), rows, strict=True):
+    for part, (what, corruptions) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         for panel, corruption in zip(part.subplots(1, len(corruptions), squeeze=False)[0], corruptions, strict=True):
             draw_lines(panel, results, corruption, what)
     figure.savefig(path, dpi=110)

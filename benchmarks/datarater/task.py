@@ -39,6 +39,9 @@ class Samples:
 class Whitening(nn.Module):
     """Principal components of variance 1: images [..., C, H, W] -> float32 [..., K]; no parameters."""
 
+    mean: torch.Tensor
+    axes: torch.Tensor
+
     def __init__(self, pixels: np.ndarray, components: int = COMPONENTS) -> None:
         super().__init__()
         pca = PCA(min(components, *pixels.shape), random_state=0).fit(pixels)
