@@ -61,6 +61,11 @@ def outer(attack: bool) -> str:
     return "attacked" if attack else "clean"
 
 
+def arm(learns_from: str, attack: bool, dropped: float = 0.0) -> str:
+    """Name a rater or a training in a plot."""
+    return learns_from + (", attacked" if attack else "") + (f", −{100 * dropped:.0f} %" if dropped else "")
+
+
 def detection_rows(results: Results) -> Iterator[list[str]]:
     """Yield the rows of the table of detection."""
     grouped: dict[tuple[str, str, bool], list[Detection]] = {}
@@ -175,23 +180,18 @@ def plot(results: Results, path: Path) -> None:
         areas: dict[str, tuple[str, list[float]]] = {}
         for found in results.detections:
             if found.corruption == corruption:
-                name = found.rater + (", attacked" if found.attack else "")
-                areas.setdefault(name, (colours.get(found.rater, "0.35"), []))[1].append(found.auc)
+                areas.setdefault(arm(found.rater, found.attack), (colours.get(found.rater, "0.35"), []))[1].append(
+                    found.auc
+                )
         draw_groups(column[0], [(name, *rest) for name, rest in areas.items()])
         column[0].set_title(corruption, fontsize=10)
         grouped = grouped_outcomes(results, corruption)
         for panel, what in zip(column[1:], ("accuracy", "attacked"), strict=True):
-            draw_groups(
-                panel,
-                [
-                    (
-                        f"{learns_from}{', attacked' if attack else ''}{f', −{100 * dropped:.0f} %' if dropped else ''}",
-                        colours[learns_from],
-                        [getattr(outcome, what) for outcome in found],
-                    )
-                    for (learns_from, attack, dropped), found in grouped.items()
-                ],
-            )
+            groups = [
+                (arm(*key), colours[key[0]], [getattr(outcome, what) for outcome in found])
+                for key, found in grouped.items()
+            ]
+            draw_groups(panel, groups)
     for panel, label in zip(panels[:, 0], ("detection AUC", "test accuracy", "accuracy under attack"), strict=True):
         panel.set_ylabel(label)
     figure.savefig(path, dpi=110)
@@ -209,7 +209,7 @@ def draw_lines(panel: Axes, results: Results, corruption: str, what: str) -> Non
         values = np.array(lines)
         count = LEVELS if what == "by_level" else values.shape[1]
         across = (np.arange(count) + 0.5) / count * (1 if what == "by_level" else steps)
-        (line,) = panel.plot(across, values.mean(0), ".-", label=f"{rater}{', attacked' if attack else ''}")
+        (line,) = panel.plot(across, values.mean(0), ".-", label=arm(rater, attack))
         if len(values) > 1:
             deviation = values.std(0, ddof=1)
             low, high = values.mean(0) - deviation, values.mean(0) + deviation
