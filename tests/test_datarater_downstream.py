@@ -17,7 +17,7 @@ from benchmarks.datarater.corruptions import CORRUPTIONS, Spoiling
 from benchmarks.datarater.meta import MetaLearner
 from benchmarks.datarater.models import INNER_MODELS, RATERS
 from benchmarks.datarater.parameters import GUIDE, Parameters
-from benchmarks.datarater.report import plot, plot_learning
+from benchmarks.datarater.report import plot, plot_learning, tables
 from benchmarks.datarater.sources import EMBEDDED, Sizes, draw_task, read_images, read_samples
 from tests.conftest import REPOSITORY
 
@@ -228,3 +228,14 @@ def test_the_example_of_the_docs_works_as_it_stands(tmp_path, capsys, monkeypatc
     datarater_downstream.main(shlex.split(command.replace("\\\n", " ")))
     row = next(line for line in capsys.readouterr().out.splitlines() if "my_own:rater" in line)
     assert float(row.split("|")[4]) > 0.8
+
+
+def test_the_tables_of_the_page_are_those_that_were_measured():
+    """Each row of the page's tables stands in the tables that the results files give."""
+    page = (REPOSITORY / "docs" / "benchmarks.md").read_text()
+    section = page.split("\n## DataRater for robustness")[1].split("\n## ")[0]
+    files = datarater_downstream.RESULTS.parent.glob("datarater_*.json")
+    measured = {row for path in files for row in tables(datarater_downstream.read_results(path)).splitlines()}
+    rows = [row for row in section.splitlines() if re.match(r"\| (pixels|shuffle|labels) \|", row)]
+    assert len(rows) > 20
+    assert set(rows) <= measured

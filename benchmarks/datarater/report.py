@@ -48,7 +48,7 @@ def difference(values: Sequence[float], control: Sequence[float]) -> str:
     Bold where it is larger than twice the error.
     """
     apart = np.subtract(values, control)
-    mean = f"{apart.mean():+.4f}"
+    mean = f"{round(float(apart.mean()), 4) + 0.0:+.4f}"  # no -0.0000
     if len(apart) < 2:
         return mean
     error = apart.std(ddof=1) / len(apart) ** 0.5
