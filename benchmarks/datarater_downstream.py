@@ -216,7 +216,6 @@ def main(words: list[str] | None = None) -> None:
     plan, arguments = read_plan(make_parser(), words)
     if not arguments.plot:
         torch.set_num_threads(1)
-        sys.path.insert(0, str(Path.cwd()))  # where one's own modules are
         for folder in (arguments.out.parent, arguments.experiments):
             if problem := folder_problem(folder):
                 raise SystemExit(f"error: {problem}")

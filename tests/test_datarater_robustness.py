@@ -227,6 +227,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_nothing_in_it_is_executed(tm
         (make_learner(seed=1), "other seed"),
         (make_learner(count=49), "other data"),
         (make_learner(inner=with_dropout), "other modules"),
+        (make_learner(replace(SMALL, meta_steps=5)), "has 6 meta-steps"),
     ):
         with pytest.raises(CheckpointError, match=said):
             load_checkpoint(other, path)

@@ -90,6 +90,8 @@ def load_checkpoint(learner: MetaLearner, path: Path) -> None:
     for what, value in described(learner).items():
         if said.get(what) != value:
             raise CheckpointError(f"{path}: the checkpoint has other {what}; remove it, or name another folder")
+    if int(said["step"]) > learner.parameters.meta_steps:
+        raise CheckpointError(f"{path}: the checkpoint has {said['step']} meta-steps; remove it, or ask for as many")
     expected = {name: value.shape for name, value in arrays(learner).items() if not name.startswith(("adam.", "log."))}
     if {name: value.shape for name, value in found.items() if name in expected} != expected:
         raise CheckpointError(f"{path}: the checkpoint has other modules; remove it, or name another folder")
