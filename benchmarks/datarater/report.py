@@ -169,11 +169,13 @@ def draw_groups(panel: Axes, groups: Sequence[tuple[str, str, Sequence[float]]])
 
 
 def plot(results: Results, path: Path) -> None:
-    """Draw detection, accuracy and accuracy under attack, one column for each regime."""
+    """Draw detection, accuracy and accuracy under attack: a column for each regime; or a row, if there is but one."""
     corruptions = results.corruptions
     widest = max(len(grouped_outcomes(results, corruption)) for corruption in corruptions)
-    size = (max(3.4, 0.42 * widest) * len(corruptions), 9.6)
-    figure, panels = plt.subplots(3, len(corruptions), figsize=size, squeeze=False, layout="constrained")
+    width, alone = max(3.4, 0.42 * widest), len(corruptions) == 1
+    size, shape = ((3 * width, 3.6), (1, 3)) if alone else ((width * len(corruptions), 9.6), (3, len(corruptions)))
+    figure, panels = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
+    panels = panels.T if alone else panels
     raters = list(dict.fromkeys(found.rater for found in results.detections if found.outer_loss))
     colours = COLOURS | {rater: RATER_COLOURS[place % len(RATER_COLOURS)] for place, rater in enumerate(raters)}
     for column, corruption in zip(panels.T, corruptions, strict=True):
