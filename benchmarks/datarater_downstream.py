@@ -1,291 +1,233 @@
-"""Is a classifier better when it learns from what DataRater keeps? Downstream accuracy against two controls.
+"""DataRater for robustness: which spoilt samples a rater finds, and whether a classifier is better without them.
 
-    python -m benchmarks.datarater_downstream [--attack] [--full] [--out FILE.json] [--plot]
+    python -m benchmarks.datarater_downstream [--attack both] [--guide] [--full] [--out FILE.json] [--plot]
 
-Data: ten-class Fashion-MNIST. A fraction of the training images or labels is spoilt:
+A share of the training images is spoilt: of some their pixels are replaced or shuffled, or their labels are wrong. A
+rater learns from these and from clean held-out images (`benchmarks.datarater.meta`); with ``--attack`` its outer loss
+is taken on images that projected gradient descent has moved. Then classifiers are trained, from the same weights and on
+the same batches: on everything, without the lowest-rated share of each batch, and without a random share of each batch.
+Each is judged on clean test images, and on attacked ones. Classifiers are never trained on attacked images.
 
-- ``images``: the pixels of the image are shuffled, with another permutation for each image;
-- ``labels``: the label becomes one of the nine others, all equally likely.
+The parameters have the names that they have in the guide, the public repository "DataRater for Robustness"; where our
+defaults differ, ``--guide`` takes the guide's. Data set, corruption and models may be one's own: ``module:name``.
 
-The rater (``reference_solutions/datarater_filter.py``, features PCA-48) learns from these and from clean held-out
-images. Then classifiers (784-128-10, ReLU, Adam) are trained, from the same weights and on the same batches: on
-everything (baseline), without the lowest-rated share of each batch (filtered), and without a random share of each batch
-(random). The share is 10 %, as in the original guide, and then the spoilt fraction itself.
-
-``--attack`` adds the accuracy under projected gradient descent (Madry et al., arXiv 1706.06083) in the L-infinity ball:
-random start, 40 steps of eps / 30 each, eps 0.3, the numbers that are common for MNIST. The classifiers are trained
-without an attack, so next to nothing survives at 0.3, where a difference is one of single images; the smaller eps is
-there to tell the trainings apart.
-
-Printed: mean and sample standard deviation over the seeds, and the standard error of the differences, seed by seed.
+Controls stand in every table: a model of the held-out images alone, and one of the noisy images alone, out of fold.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-import torch.nn.functional as F
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from torch import nn
 
-from competition.pool.make_pool import DEFAULT_FOLDER, read_part
-from reference_solutions.datarater_filter import DataRater, MLPRater, Parameters, batches
+from benchmarks.datarater.checkpoint import CheckpointError
+from benchmarks.datarater.corruptions import CORRUPTIONS
+from benchmarks.datarater.downstream import Training
+from benchmarks.datarater.experiment import REGIMES, Detection, Keeping, Outcome, Plan, measure_all
+from benchmarks.datarater.meta import ModelError
+from benchmarks.datarater.models import INNER_MODELS, RATERS
+from benchmarks.datarater.parameters import GUIDE, LOSSES, SOFTMAXES, Parameters
+from benchmarks.datarater.plugins import UnknownName, named
+from benchmarks.datarater.report import Results, plot, plot_learning, tables
+from benchmarks.datarater.sources import DEFAULT_IMAGES, SOURCES, Sizes, read_samples
+from competition.errors import SourceError
+from grader.safe_io import folder_problem, write_whole
 
 RESULTS = Path(__file__).with_name("results") / "datarater_downstream.json"
-CLASSES = 10
-COMPONENTS = 48
-GUIDE_SHARE = 0.1
-BATCH_SIZE = 128
-REGIMES = {"images": "corrupted images", "labels": "flipped labels"}
+EXPERIMENTS = Path("build/datarater")
+GUIDE_SPLIT = 0.8
 
 
-@dataclass(frozen=True)
-class Settings:
-    """One run's numbers.
-
-    Attributes:
-        train, held_out, test: images per split.
-        fraction: share of the training samples that is spoilt.
-        seeds, epochs: repetitions, and epochs of each classifier.
-        attacked: test images that are attacked.
-        eps, pgd_step, pgd_steps: radii of the attack, one step as a share of eps, number of steps.
-    """
-
-    train: int
-    held_out: int
-    test: int
-    fraction: float
-    seeds: int
-    epochs: int
-    attacked: int
-    eps: tuple[float, ...]
-    pgd_step: float
-    pgd_steps: int
+def truth(text: str) -> bool:
+    """Read a truth value, as in the guide's ``--attack=True``."""
+    values = {"true": True, "false": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return values[text.lower()]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Images float32 [N, 784] between 0 and 1, and labels int64 [N]."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
+KINDS: dict[str, Callable[[str], Any]] = {"bool": truth, "int": int, "float": float, "str": str}
 
 
-def read_parts(folder: Path) -> list[Split]:
-    """Read Fashion-MNIST's training and test part."""
+def attacks(text: str) -> tuple[bool, ...]:
+    """Read which outer losses are asked for."""
+    return (False, True) if text == "both" else (truth(text),)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description="Which spoilt samples DataRater finds, and whether a classifier is better without them.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    own = "or module:name"
+    usual = Plan()
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset_name", default="fashion_mnist", help=f"{', '.join(SOURCES)}, {own}")
+    data.add_argument(
+        "--images", type=Path, default=DEFAULT_IMAGES, help="four *-ubyte.gz files, an .npz file, folder of pictures"
+    )
+    data.add_argument("--size", type=int, default=Sizes.images, help="training and held-out images; 0: all")
+    data.add_argument("--test_size", type=int, default=Sizes.test, help="test images; 0: all")
+    data.add_argument("--full", action="store_true", help="all images: --size 0 --test_size 0")
+    data.add_argument("--train_split_ratio", type=float, default=Sizes.train_split_ratio)
+    data.add_argument(
+        "--corruption", nargs="+", default=usual.corruptions, help=f"regimes: {', '.join(CORRUPTIONS)}, {own}"
+    )
+    shares = ", ".join(f"{name} {regime.probability}" for name, regime in REGIMES.items())
+    data.add_argument("--corruption_probability", type=float, help=f"share of the images (else {shares})")
+    data.add_argument(
+        "--corruption_fraction_range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="share of their pixels"
+    )
+    models = parser.add_argument_group("models")
+    models.add_argument("--inner_model_name", default=usual.inner_model, help=f"{', '.join(INNER_MODELS)}, {own}")
+    raters = ", ".join(f"{name} {regime.rater}" for name, regime in REGIMES.items())
+    models.add_argument("--data_rater_model_name", nargs="+", help=f"{', '.join(RATERS)}, {own} (else {raters})")
+    models.add_argument("--classifier_name", default=usual.classifier, help="as --inner_model_name")
+    meta = parser.add_argument_group("meta-learning")
+    meta.add_argument("--guide", action="store_true", help="the guide's values where ours differ")
+    meta.add_argument(
+        "--attack", type=attacks, nargs="?", const=(True,), default=(False,), metavar="True|False|both",
+        help="take the outer loss on attacked images",
+    )  # fmt: skip
+    meta.add_argument("--device", default="cpu")
+    allowed = {"loss_type": LOSSES, "softmax": SOFTMAXES}
+    for field in fields(Parameters):
+        if field.name != "attack":
+            kind = KINDS[str(field.type)]
+            meta.add_argument(f"--{field.name}", type=kind, default=field.default, choices=allowed.get(field.name))
+    kept = parser.add_argument_group("what is kept")
+    for name, what in (("save_data_rater_checkpoint", "go on from there"), ("log", "outer losses: CSV and plot")):
+        kept.add_argument(
+            f"--{name}", type=truth, nargs="?", const=True, default=False, metavar="True|False", help=what
+        )
+    kept.add_argument("--experiments", type=Path, default=EXPERIMENTS, help="where both go")
+    kept.add_argument("--out", type=Path, default=RESULTS, help="results")
+    kept.add_argument("--plot", action="store_true", help="only print the tables and draw the plots, from --out")
+    judged = parser.add_argument_group("judging")
+    judged.add_argument("--seeds", type=int, default=usual.seeds)
+    judged.add_argument("--drop_frac", type=float, nargs="+", default=usual.drop_fractions, help="of each batch")
+    judged.add_argument("--epochs", type=int, default=Training.epochs, help="of each classifier")
+    judged.add_argument("--attacked", type=int, default=Training.attacked, help="test images that are attacked")
+    return parser
+
+
+def read_plan(parser: argparse.ArgumentParser, words: list[str] | None) -> tuple[Plan, argparse.Namespace]:
+    """Read the command line; what was typed wins over ``--guide`` and ``--full``."""
+    arguments, _ = parser.parse_known_args(words)
+    if arguments.guide:
+        parser.set_defaults(**{**asdict(GUIDE), "attack": (GUIDE.attack,), "train_split_ratio": GUIDE_SPLIT})
+    if arguments.full:
+        parser.set_defaults(size=0, test_size=0)
+    arguments = parser.parse_args(words)
+    values = vars(arguments)
+    if arguments.seeds < 1 or arguments.epochs < 1 or arguments.attacked < 1 or min(arguments.drop_frac) <= 0:
+        parser.error("seeds, epochs, attacked and drop_frac must be above 0")
+    shares = [*arguments.drop_frac, *(arguments.corruption_fraction_range or [])]
+    if arguments.corruption_probability is not None:
+        shares.append(arguments.corruption_probability)
+    if not all(0 <= share < 1 for share in arguments.drop_frac) or not all(0 <= share <= 1 for share in shares):
+        parser.error("shares go from 0 to 1, and less than all is dropped")
     try:
-        parts = [read_part(folder, prefix) for prefix in ("train", "t10k")]
-    except FileNotFoundError as error:
-        raise SystemExit(
-            f"error: {error.filename} is missing: apt-get install dataset-fashion-mnist, or name the folder "
-            "of the four *-ubyte.gz files with --images"
-        ) from None
-    return [
-        Split(torch.from_numpy(images.reshape(len(images), -1) / np.float32(255)), torch.from_numpy(labels.astype(int)))
-        for images, labels in parts
-    ]
-
-
-def draw(part: Split, sizes: tuple[int, ...], generator: np.random.Generator) -> list[Split]:
-    """Draw disjoint splits of the given sizes."""
-    rows = torch.from_numpy(generator.permutation(len(part.labels))[: sum(sizes)])
-    return [Split(part.images[chosen], part.labels[chosen]) for chosen in rows.split(sizes)]
-
-
-def spoil(regime: str, split: Split, fraction: float, generator: np.random.Generator) -> tuple[Split, np.ndarray]:
-    """Spoil a fraction of the images or labels; return the split and which samples are spoilt, bool [N]."""
-    images, labels = split.images.numpy().copy(), split.labels.numpy().copy()
-    spoilt = np.zeros(len(labels), bool)
-    spoilt[generator.choice(len(labels), round(fraction * len(labels)), replace=False)] = True
-    if regime == "images":
-        images[spoilt] = generator.permuted(images[spoilt], axis=1)
-    else:
-        labels[spoilt] = (labels[spoilt] + generator.integers(1, CLASSES, spoilt.sum())) % CLASSES
-    return Split(torch.from_numpy(images), torch.from_numpy(labels)), spoilt
-
-
-def rate(train: Split, held_out: Split, parameters: Parameters) -> torch.Tensor:
-    """Return DataRater's ratings of the training samples, float32 [N]."""
-    pixels = [split.images.numpy() for split in (train, held_out)]
-    pca = PCA(COMPONENTS, whiten=True, random_state=0).fit(np.concatenate(pixels))
-    inputs, clean = (torch.from_numpy(pca.transform(part).astype(np.float32)) for part in pixels)
-    predictor = LogisticRegression(C=0.1, max_iter=200).fit(clean.numpy(), held_out.labels.numpy())
-    predicted = torch.from_numpy(predictor.predict_proba(inputs.numpy()).astype(np.float32))
-    samples = inputs, train.labels, (F.one_hot(train.labels, CLASSES) - predicted).abs()
-    rater = DataRater(
-        lambda: nn.Sequential(nn.Linear(COMPONENTS, 64), nn.ReLU(), nn.Linear(64, CLASSES)),
-        lambda: MLPRater(COMPONENTS, CLASSES),
-        parameters,
+        if torch.device(arguments.device).type == "cuda" and not torch.cuda.is_available():
+            parser.error("device cuda: there is no NVIDIA GPU here")
+    except RuntimeError:
+        parser.error(f"device {arguments.device!r}: give cpu or cuda")
+    try:
+        parameters = Parameters(**{f.name: values[f.name] for f in fields(Parameters) if f.name != "attack"})
+    except ValueError as error:
+        parser.error(str(error))
+    plan = Plan(
+        corruptions=tuple(arguments.corruption),
+        corruption_probability=arguments.corruption_probability,
+        corruption_fraction_range=arguments.corruption_fraction_range and tuple(arguments.corruption_fraction_range),
+        raters=arguments.data_rater_model_name and tuple(arguments.data_rater_model_name),
+        attacks=arguments.attack,
+        inner_model=arguments.inner_model_name,
+        classifier=arguments.classifier_name,
+        drop_fractions=tuple(arguments.drop_frac),
+        seeds=arguments.seeds,
+        sizes=Sizes(arguments.size, arguments.test_size, arguments.train_split_ratio),
+        training=Training(epochs=arguments.epochs, attacked=arguments.attacked),
+        parameters=parameters,
+        device=arguments.device,
     )
-    size = parameters.batch_size
-    rater.fit(
-        batches(*samples, batch_size=size, shuffle=True),
-        batches(clean, held_out.labels, batch_size=size, shuffle=True),
-    )
-    return rater.rate(batches(*samples, batch_size=size, shuffle=False))
+    return plan, arguments
 
 
-def train_classifier(split: Split, ratings: torch.Tensor | None, share: float, epochs: int, seed: int) -> nn.Sequential:
-    """Train a classifier on batches that lack their lowest-rated share, or, without ratings, a random share."""
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, CLASSES))
-    optimizer = torch.optim.Adam(model.parameters())
-    order, drop = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(split.labels), generator=order).split(BATCH_SIZE):
-            scores = torch.rand(len(batch), generator=drop) if ratings is None else ratings[batch]
-            kept = batch[scores.argsort()[round(share * len(batch)) :]]
-            optimizer.zero_grad()
-            F.cross_entropy(model(split.images[kept]), split.labels[kept]).backward()
-            optimizer.step()
-    return model
+def run(plan: Plan, dataset: str, images: Path, keeping: Keeping, out: Path) -> None:
+    """Measure everything; after each figure, write what is known into the JSON file `out`.
 
+    Raises:
+        SourceError, UnknownName, CheckpointError, ModelError: see there.
+    """
+    started = time.perf_counter()
+    parts = read_samples(named(dataset, SOURCES, "data set"), images)
+    figures: dict[str, list[dict[str, Any]]] = {"detections": [], "outcomes": []}
+    out.parent.mkdir(parents=True, exist_ok=True)
 
-def attack(model: nn.Module, split: Split, eps: float, settings: Settings) -> torch.Tensor:
-    """Return images that PGD moved by at most `eps` per pixel to where the loss is high, float32 [N, 784]."""
-    noise = torch.rand(split.images.shape, generator=torch.Generator().manual_seed(0))
-    images = (split.images + eps * (2 * noise - 1)).clamp(0, 1)
-    for _ in range(settings.pgd_steps):
-        images.requires_grad_()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), split.labels), images)
-        moved = images.detach() + settings.pgd_step * eps * gradient.sign()
-        images = torch.clamp(moved, split.images - eps, split.images + eps).clamp(0, 1)
-    return images
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of right predictions."""
-    return float((model(images).argmax(1) == labels).float().mean())
-
-
-def arms(fraction: float) -> dict[str, tuple[bool, float]]:
-    """Name the trainings: whether the ratings are used, and the share of each batch that is dropped."""
-    named = {"baseline": (False, 0.0)}
-    for share in (GUIDE_SHARE, fraction):
-        named |= {f"filtered {share:.0%}": (True, share), f"random {share:.0%}": (False, share)}
-    return named
-
-
-def measure(parts: list[Split], settings: Settings, regime: str, seed: int) -> Iterator[tuple[str, str, float]]:
-    """Yield (table, arm, value): the accuracies of every training, and how well the ratings detect what is spoilt."""
-    name, generator = REGIMES[regime], np.random.default_rng(seed)
-    clean, held_out = draw(parts[0], (settings.train, settings.held_out), generator)
-    (test,) = draw(parts[1], (settings.test,), generator)
-    few = Split(test.images[: settings.attacked], test.labels[: settings.attacked])
-    train, spoilt = spoil(regime, clean, settings.fraction, generator)
-    torch.manual_seed(seed)
-    ratings = rate(train, held_out, Parameters())
-    yield "detection AUC", name, float(roc_auc_score(~spoilt, ratings.numpy()))
-    for arm, (rated, share) in arms(settings.fraction).items():
-        model = train_classifier(train, ratings if rated else None, share, settings.epochs, seed)
-        yield name, arm, accuracy(model, test.images, test.labels)
-        for eps in settings.eps:
-            robust = accuracy(model, attack(model, few, eps, settings), few.labels)
-            yield f"{name}, PGD eps {eps:g}", arm, robust
-
-
-def run(folder: Path, settings: Settings, out: Path) -> None:
-    """Measure everything; after each seed, write what is known into the JSON file `out`."""
-    started, parts = time.perf_counter(), read_parts(folder)
-    values: dict[str, dict[str, list[float]]] = {}
-    for seed in range(settings.seeds):
-        for regime in REGIMES:
-            for table, arm, value in measure(parts, settings, regime, seed):
-                values.setdefault(table, {}).setdefault(arm, []).append(value)
+    def told(figure: Detection | Outcome) -> None:
+        figures["detections" if isinstance(figure, Detection) else "outcomes"].append(asdict(figure))
         results = {
-            "settings": asdict(settings),
-            "rater": asdict(Parameters()),
+            "settings": asdict(plan),
+            "dataset": dataset,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
             "threads": torch.get_num_threads(),
             "seconds": round(time.perf_counter() - started, 1),
-            "values": values,
+            **figures,
         }
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(results, indent=1) + "\n")
-        print(f"seed {seed} done", flush=True)
+        write_whole(out, json.dumps(results, indent=1) + "\n")
+        reached = f"AUC {figure.auc:.3f}" if isinstance(figure, Detection) else f"accuracy {figure.accuracy:.3f}"
+        who = figure.rater if isinstance(figure, Detection) else f"{figure.learns_from}, without {figure.dropped:.0%}"
+        print(f"seed {figure.seed}, {figure.corruption}, {who}: {reached}", file=sys.stderr, flush=True)
+
+    measure_all(parts, plan, keeping, told)
 
 
-def differences(table: dict[str, list[float]]) -> Iterator[tuple[str, str, float, float]]:
-    """Yield (filtered arm, control, mean difference, its standard error) over the seeds."""
-    for arm in table:
-        if arm.startswith("filtered"):
-            for control in ("baseline", arm.replace("filtered", "random")):
-                difference = np.subtract(table[arm], table[control])
-                yield arm, control, float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
+def read_results(path: Path) -> Results:
+    """Read a results file.
+
+    Raises:
+        SystemExit: there is none, or it is none of this benchmark.
+    """
+    try:
+        found = json.loads(path.read_text())
+        detections = tuple(Detection(**figure) for figure in found.pop("detections"))
+        outcomes = tuple(Outcome(**figure) for figure in found.pop("outcomes"))
+    except FileNotFoundError:
+        raise SystemExit(f"error: no results in {path}: run the command without --plot first") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise SystemExit(f"error: {path} holds no results of this benchmark") from None
+    if not outcomes:
+        raise SystemExit(f"error: {path} holds no results yet: run the command without --plot first")
+    return Results(detections, outcomes, found)
 
 
-def show(results: dict[str, Any]) -> None:
-    """Print every table, and each comparison with its verdict."""
-    for name, table in results["values"].items():
-        print(f"\n{name}")
-        for arm, values in table.items():
-            print(f"  {arm:18s} {np.mean(values):.4f} +- {np.std(values, ddof=1):.4f}")
-        for arm, control, mean, error in differences(table):
-            verdict = "better" if mean > error else "worse" if mean < -error else "not told apart"
-            print(f"  {arm} - {control}: {mean:+.4f}, standard error {error:.4f}: {verdict}")
-    print(f"\n{results['seconds']:.0f} s on {results['threads']} thread(s)")
-
-
-def plot(results: dict[str, Any], path: Path) -> None:
-    """Draw mean and standard deviation of every arm, one panel for each table, and every seed as a dot."""
-    tables = {name: table for name, table in results["values"].items() if "baseline" in table}
-    figure, panels = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 3.6), squeeze=False, layout="constrained")
-    for panel, (name, table) in zip(panels[0], tables.items(), strict=True):
-        for place, (arm, values) in enumerate(table.items()):
-            colour = {"b": "0.4", "f": "tab:blue", "r": "tab:orange"}[arm[0]]
-            panel.errorbar(place, np.mean(values), np.std(values, ddof=1), fmt="o", capsize=4, color=colour)
-            panel.scatter([place + 0.2] * len(values), values, s=6, color=colour)
-        panel.set_xticks(range(len(table)), table, rotation=40, ha="right")
-        panel.set_title(name, fontsize=9)
-    panels[0][0].set_ylabel("test accuracy")
-    figure.savefig(path, dpi=120)
-
-
-def main() -> None:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description="Downstream accuracy after DataRater's filter and two controls.")
-    parser.add_argument("--images", type=Path, default=DEFAULT_FOLDER, help="folder of Fashion-MNIST's four files")
-    parser.add_argument("--fraction", type=float, default=0.4, help="of the training samples, spoilt")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--full", action="store_true", help="the guide's size: all 60,000 images")
-    parser.add_argument("--attack", action="store_true", help="measure the accuracy under PGD too")
-    parser.add_argument("--eps", type=float, nargs="+", default=[0.3, 0.02], help="radii of the attack")
-    parser.add_argument("--step", type=float, default=1 / 30, help="one PGD step, as a share of eps")
-    parser.add_argument("--steps", type=int, default=40, help="number of PGD steps")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--plot", action="store_true", help="only draw the PNG and print the tables, from --out")
-    arguments = parser.parse_args()
+def main(words: list[str] | None = None) -> None:
+    """Run the command line."""
+    plan, arguments = read_plan(make_parser(), words)
     if not arguments.plot:
-        train, held_out, test = (50_000, 10_000, 10_000) if arguments.full else (3_000, 1_000, 10_000)
-        settings = Settings(
-            train=train,
-            held_out=held_out,
-            test=test,
-            fraction=arguments.fraction,
-            seeds=arguments.seeds,
-            epochs=30,
-            attacked=1_000,
-            eps=tuple(arguments.eps) if arguments.attack else (),
-            pgd_step=arguments.step,
-            pgd_steps=arguments.steps,
-        )
         torch.set_num_threads(1)
-        run(arguments.images, settings, arguments.out)
-    results = json.loads(arguments.out.read_text())
-    show(results)
+        for folder in (arguments.out.parent, arguments.experiments):
+            if problem := folder_problem(folder):
+                raise SystemExit(f"error: {problem}")
+        keeping = Keeping(arguments.experiments, arguments.log, arguments.save_data_rater_checkpoint)
+        try:
+            run(plan, arguments.dataset_name, arguments.images, keeping, arguments.out)
+        except (SourceError, UnknownName, CheckpointError, ModelError) as error:
+            raise SystemExit(f"error: {error}") from None
+    results = read_results(arguments.out)
+    print(tables(results))
     plot(results, arguments.out.with_suffix(".png"))
+    plot_learning(results, arguments.out.with_name(f"{arguments.out.stem}_learning.png"))
 
 
 if __name__ == "__main__":
