@@ -1,6 +1,6 @@
 """Random hostile input: always a verdict, never an error of ours, never a hang.
 
-A small budget by default; ``make fuzz`` tries 2,000 and more examples of each property, above 10,000 in all.
+A small budget by default; ``make fuzz`` tries 10,000 examples of each property.
 """
 
 import copy
