@@ -8,6 +8,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
@@ -15,6 +16,7 @@ from pyflakes.messages import UndefinedName
 from competition.notebook import locked_cells
 from competition.task.cells import names_bound
 
+MOST_NODES = 40_000  # of a syntax tree: a cell of 64 KiB that a person wrote has a third of it
 KERNEL_NAMES = {"get_ipython", "display", "In", "Out", "__file__"}
 AFTERWARDS = "final"  # the one locked cell that stands below the solution
 _MAGIC_LINE = re.compile(r"^([ \t]*+)(?:[%!?].*|[^#\n]*\?)$", re.MULTILINE)  # possessive: linear in a line of blanks
@@ -27,6 +29,18 @@ class Undefined:
 
     name: str
     line: int
+
+
+class _NamesAlone(Checker):
+    """Looks for names, and not for what takes the square of a cell's length: repeated definitions and keys."""
+
+    def differentForks(self, lnode: ast.AST, rnode: ast.AST) -> bool:
+        """Take any two definitions of a name for alternatives, so that none is looked at twice."""
+        return True
+
+    def DICT(self, node: ast.Dict) -> None:
+        """Look into keys and values without comparing the keys."""
+        self.handleChildren(node)
 
 
 def is_magic(line: str) -> bool:
@@ -69,10 +83,13 @@ def locked_names() -> frozenset[str]:
 def undefined_names(tree: ast.Module) -> list[Undefined]:
     """Find the names that neither a solution itself nor a locked cell nor Python defines, each once, in order.
 
-    None are found in code that is nested too deeply to look into, or takes names with ``from x import *``.
+    None are found in code that is nested too deeply to look into or far too long, or takes names with
+    ``from x import *``.
     """
+    if sum(1 for _ in islice(ast.walk(tree), MOST_NODES + 1)) > MOST_NODES:
+        return []
     try:
-        messages = Checker(tree, builtins=locked_names() | KERNEL_NAMES).messages
+        messages = _NamesAlone(tree, builtins=locked_names() | KERNEL_NAMES).messages
     except RecursionError:
         return []
     first: dict[str, int] = {}

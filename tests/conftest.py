@@ -36,7 +36,7 @@ ALL_SAMPLES = "def your_select_indices(targets, losses):\n    return [list(range
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=CHECKS)
 settings.register_profile("thorough", max_examples=200, deadline=None, suppress_health_check=CHECKS)
-settings.register_profile("fuzz", max_examples=2500, deadline=None, suppress_health_check=CHECKS, print_blob=True)
+settings.register_profile("fuzz", max_examples=10_000, deadline=None, suppress_health_check=CHECKS, print_blob=True)
 settings.load_profile("default")
 
 

@@ -1,9 +1,11 @@
-"""Files that are made byte by byte: PNGs that claim what they do not hold, images in memory, zips."""
+"""Files that are made byte by byte: PNGs that claim what they do not hold, JPEGs of many scans, images, zips."""
 
 import io
 import struct
 import zipfile
 import zlib
+
+from PIL import Image
 
 
 def chunk(kind, content):
@@ -24,6 +26,13 @@ def saved(image, **options):
     """Return the bytes of an image file."""
     image.save(stream := io.BytesIO(), **options)
     return stream.getvalue()
+
+
+def progressive(scans, side=64):
+    """Make a progressive JPEG whose last scan stands in it so many times more."""
+    raw = saved(Image.new("L", (side, side), 128), format="JPEG", progressive=True)
+    last = raw[raw.rindex(b"\xff\xda") : -2]
+    return raw[:-2] + last * scans + raw[-2:]
 
 
 def packed(files, compression=zipfile.ZIP_DEFLATED):

@@ -11,26 +11,10 @@ import pytest
 from grader.safe_io import csv_cell, plain_line
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 from tests.contest import contest, scripted
+from tests.hostile import NASTY, is_plain
 
 __all__ = ["contest", "scripted"]  # fixtures
 
-NASTY = [
-    *(
-        "\x1b[2J",
-        "\x1b]0;title\x07",
-        "\x1b]8;;http://x\x1b\\",
-        "\x9b31m",
-        "\x1b",
-        "\x07",
-        "\x08",
-        "\r",
-        "\n",
-        "\t",
-        "\x7f",
-    ),
-    *("\u202e", "\u2066", "\u200b", "\u2028", "\ufeff", "\U000e0041", "[bold]", "[/]", "{0}", "%s", '"', "'", ";", ","),
-    *("=1+1", "@x", "-1", "＝cmd", "＋", "－", "＠", "\ud800", "é", "李", "👩\u200d🔬"),
-]
 PRINTERS = {"typer.echo", "typer.secho", "click.echo", "print", "sys.stdout.write", "sys.stderr.write"}
 
 
@@ -47,12 +31,6 @@ def test_no_command_prints_but_by_the_one_way_out():
             if called(node) in PRINTERS:
                 found.setdefault(str(path.relative_to(REPOSITORY)), []).append(called(node))
     assert found == {"grader/options.py": ["print"]}
-
-
-def is_plain(printed):
-    """Say whether a text has no character that moves a cursor, turns a line around or hides."""
-    wanted = "\n\t\u200d\u200c"
-    return all(each in wanted or unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in printed)
 
 
 def name_of(randomness):

@@ -1,7 +1,6 @@
 """An organizer's own images and labels file: what is read, and what is said of each kind of bad input."""
 
 import os
-import random
 import re
 import subprocess
 
@@ -14,8 +13,8 @@ from competition.pool.folder import folder_pool
 from competition.pool.labels_file import read_labels
 from competition.pool.pictures import FORMATS, grey_values, read_picture
 from competition.task.data import load_data
-from tests.made_files import TEXT_BOMB, png, saved
-from tests.own_images import MODES, build, write_source, write_table
+from tests.made_files import TEXT_BOMB, png, progressive, saved
+from tests.own_images import build, write_source, write_table
 
 
 def test_a_folder_of_ones_own_becomes_a_competition(tmp_path):
@@ -161,6 +160,7 @@ BAD_IMAGES = {  # what is put into the place of an image, and what is said of it
     "a large picture": (lambda path: path.write_bytes(png(11_000, 10_000)), "11,000 x 10,000 pixels, at most"),
     "a text bomb": (lambda path: path.write_bytes(png(8, 8, bytes(72), TEXT_BOMB)), "cannot be read (ValueError"),
     "seven pixels": (lambda path: path.write_bytes(saved(Image.new("L", (7, 9)), format="PNG")), "7 x 9 pixels; at"),
+    "endless scans": (lambda path: path.write_bytes(progressive(200)), "206 scans, at most 100 are read"),
     "EPS": (lambda path: path.write_bytes(saved(Image.new("L", (9, 9)), format="EPS")), "cannot be read (it is no PNG"),
     "floats": (lambda path: path.write_bytes(saved(Image.new("F", (9, 9)), format="TIFF")), "floating-point pixels"),
     "negative": (
@@ -232,47 +232,3 @@ def test_images_of_several_or_large_sizes_need_a_size(tmp_path):
     assert folder_pool(*source, size=28).images.shape == (2, 28, 28)
     with pytest.raises(SourceError, match="no such folder"):
         folder_pool(tmp_path / "nowhere", source[1])
-
-
-def mutated(content, chance):
-    """Return a file's bytes after some changes: bytes replaced, cut out, doubled or cut off."""
-    raw = bytearray(content)
-    for _ in range(chance.randint(1, 8)):
-        place = chance.randrange(len(raw))
-        match chance.randrange(5):
-            case 0:
-                raw[place] = chance.randrange(256)
-            case 1:
-                raw[place : place + 4] = chance.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
-            case 2:
-                del raw[place : place + chance.randint(1, 30)]
-            case 3:
-                raw[place:place] = raw[place : place + chance.randint(1, 30)]
-            case 4:
-                del raw[max(place, 12) :]
-        raw = raw or bytearray(b"\0")
-    return bytes(raw)
-
-
-@pytest.mark.slow
-def test_whatever_the_bytes_are_an_image_is_read_or_refused_in_a_line(tmp_path):
-    """Of 2,400 damaged files of all formats and modes, each gives a picture or one plain line, and nothing else."""
-    chance = random.Random(0)
-    seeds = []
-    for format in FORMATS:
-        for mode in MODES:
-            picture = Image.effect_noise((16, 12), 60).convert("I" if mode == "I;16" else mode)
-            try:
-                seeds.append(saved(picture, format=format))
-            except (OSError, ValueError):
-                continue  # this format has no such mode
-    assert len(seeds) > 25
-    said = []
-    for _ in range(2_400):
-        (tmp_path / "a.png").write_bytes(mutated(chance.choice(seeds), chance))
-        try:
-            assert read_picture(tmp_path, "a.png").mode in ("L", "I")
-        except SourceError as error:
-            said.append(str(error))
-    assert 0 < len(said) < 2_400
-    assert all(line.startswith(f"{tmp_path / 'a.png'}: ") and line.isprintable() for line in said)

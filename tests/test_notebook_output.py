@@ -17,6 +17,7 @@ from grader.pages.decoding import MAX_SIDE, RESULT, decode_all, read_results
 from grader.pages.notebook_output import MAX_IMAGES, MAX_TEXT, Note, Picture, Text, notebook_output
 from grader.safe_io import plain_message, plain_text
 from tests.browser import chromium, visitor
+from tests.made_files import progressive
 
 __all__ = ["chromium", "visitor"]  # fixtures
 
@@ -135,20 +136,11 @@ def test_a_bad_image_becomes_a_note(image, words):
     assert words in note.text
 
 
-def endless_jpeg(scans):
-    """Make a progressive JPEG of some kilobytes whose last, all but empty, scan stands in it again and again."""
-    stream = BytesIO()
-    Image.new("L", (2040, 2040), 128).save(stream, "JPEG", progressive=True)
-    raw = stream.getvalue()
-    last = raw[raw.rindex(b"\xff\xda") : -2]
-    return raw[:-2] + last * scans + raw[-2:]
-
-
 @pytest.mark.slow
 def test_images_that_take_too_long_are_left_out():
     """Images with endless scans, which would take minutes, end in a sentence; those before them are kept."""
     good = display(image_png=encoded(Image.new("L", (4, 4))))
-    bad = display(image_jpeg=base64.b64encode(endless_jpeg(30_000)).decode())
+    bad = display(image_jpeg=base64.b64encode(progressive(30_000, side=2040)).decode())
     items = shown_by(good, *[bad] * 12)
     assert isinstance(items[0], Picture)
     assert {item.text for item in items[1:-1]} == {

@@ -283,7 +283,16 @@ def test_unlike_names_stay_as_they_are():
     assert len({name_key(name) for name in names}) == len(names)
 
 
-@pytest.mark.parametrize("name", ["best (reference)", "best (Reference)", "best (ref\u200berence)", "best (rеfеrеncе)"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "best (reference)",
+        "best (Reference)",
+        "best (ref\u200berence)",
+        "best (rеfеrеncе)",
+        "best (referenc\u0327e\u0323)",
+    ],
+)
 def test_nobody_passes_for_a_reference(contest, scripted, name):
     """A participant with the mark of the references in their name gets another mark, on terminal and page."""
     put(contest, "x.ipynb")

@@ -231,3 +231,11 @@ def test_a_contests_references_are_found_for_its_runs(contest, scripted):
     [own] = [grading for name, grading in contest.gradings() if name == "anna"]
     trained = replace(own.record, data_sha256=own.key.data_sha256)  # as a real worker notes it
     assert reference_scores(contest.store, trained) == {"clever": [0.8211]}
+
+
+def test_the_time_before_the_first_call_is_shown_as_the_notebooks(run, data):
+    """What a notebook's clock counts outside the function went before its first call, and is nobody else's time."""
+    page = report_page(make_report(run(clock_seconds=70.0, answer_seconds=8.0), data, for_organizer=False))
+    assert "before the first call: 62.0 s" in page
+    assert "your function: 8.0 s" in page
+    assert "70.0 s of the 280 s that the training may wait for your notebook, 8.0 s of it in your function" in page

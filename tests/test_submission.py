@@ -61,6 +61,7 @@ def message_of(raw):
         (notebook_with(SOLUTION + "#" * 70_000), "at most 65,536 are allowed"),
         (notebook_with(SOLUTION + "\ud800"), "not valid Unicode"),
         (b'{"cells": [' + b"{}," * 20_000 + b"{}]}", "20,001 cells, 10,000 are allowed"),
+        (notebook_with("\n\r\u2028" * 70_000), "lines, 200,000 are allowed"),
     ],
 )
 def test_what_is_no_submission_is_refused_with_the_remedy(raw, words):
@@ -309,6 +310,16 @@ def test_hints_about_ignored_cells_have_bounds():
     assert notice.endswith("nothing that counts defines 'found'")
     deep = f"{SOLUTION}\nx = y" + ".a" * 900  # too deep to look for names in, but Python can run it
     assert read_submission(notebook_with(deep)).notices == ()
+
+
+def test_of_many_names_a_misspelt_one_is_still_recognised():
+    """That names are compared within bounds hides no hint from an ordinary cell; endless names are not compared."""
+    cell = f"{SOLUTION}\nkeep_rate = 1\n" + "".join(f"name_{number} = 1\n" for number in range(30))
+    [notice] = read_submission(notebook_with(f"{cell}print(keep_rat)")).notices
+    assert notice.endswith("nothing that counts defines 'keep_rat'; is 'keep_rate' meant?")
+    long = "very_" * 12 + "long"
+    [notice] = read_submission(notebook_with(f"{SOLUTION}\n{long}s = 1\nprint({long})")).notices
+    assert notice.endswith(f"nothing that counts defines '{long}'")
 
 
 @pytest.mark.parametrize("filler", ["[],", "{},", '"",', "0,"], ids=["lists", "objects", "texts", "numbers"])

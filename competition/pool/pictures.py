@@ -22,6 +22,8 @@ from competition.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 MAX_FILE_BYTES = 128 << 20
 MAX_PIXELS = 100_000_000
+MAX_SCANS = 100  # of a JPEG, each of which is decoded over the whole picture; cameras write up to about ten
+SCAN = b"\xff\xda"  # which stands for nothing else in a JPEG's data
 MIN_SIDE = 8  # pixels: the networks halve an image twice
 MAX_SIDE = 512
 MAX_REASON = 200  # characters
@@ -92,7 +94,7 @@ def decode(content: bytes) -> Image.Image:
     """Decode a file's bytes into a picture of mode L or I; see `read_picture`.
 
     Raises:
-        SourceError: it has too many or too few pixels, or values of a kind that no grey is made of.
+        SourceError: it has too many or too few pixels, too many scans, or values of a kind that no grey is made of.
         Exception: whatever Pillow raises.
     """
     with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
@@ -101,6 +103,8 @@ def decode(content: bytes) -> Image.Image:
             raise SourceError(f"{width:,} x {height:,} pixels, at most {MAX_PIXELS:,} in all are read")
         if min(width, height) < MIN_SIDE:
             raise SourceError(f"{width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
+        if opened.format in ("JPEG", "MPO") and content.count(SCAN) > MAX_SCANS:
+            raise SourceError(f"{content.count(SCAN):,} scans, at most {MAX_SCANS} are read; save it again")
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):
             deep = np.asarray(image).astype(np.int64)

@@ -40,16 +40,21 @@ def looks(name: str) -> tuple[str, str]:
 
 
 def poses_as_reference(name: str) -> bool:
-    """Say whether a participant's name has the word with which the boards mark reference solutions."""
-    return any(REFERENCE in "".join(look.split()) for look in looks(name))
+    """Say whether a participant's name has the word with which the boards mark reference solutions, accents apart."""
+    return any(REFERENCE in "".join(map(_without_marks, look.split())) for look in looks(name))
+
+
+def _without_marks(text: str) -> str:
+    """Return a text without accents and other marks on its letters."""
+    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
 
 
 def name_problem(name: str) -> str | None:
     """Say why a name cannot be anybody's; None where it can."""
+    if len(name) > MOST_CHARACTERS:  # first: to put marks into order, Unicode's forms take the square of their number
+        return f"the participant's name has {len(name):,} characters, {MOST_CHARACTERS:,} are allowed: shorten it"
     if not name_key(name):
         return "the participant's name shows nothing: give it letters"
-    if len(name) > MOST_CHARACTERS:
-        return f"the participant's name has {len(name):,} characters, {MOST_CHARACTERS:,} are allowed: shorten it"
     return None
 
 

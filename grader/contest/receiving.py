@@ -82,10 +82,11 @@ def choices_that_fit(entries: list[Entry], known: Iterable[Received], choices: i
         if entry.final is not None:
             chosen[entry.participant][entry.file_sha256, utc_text(entry.submitted_at)] = entry.final
     crowded = {name: count for name, marks in chosen.items() if (count := sum(marks.values())) > choices}
+    marked = {entry.participant for entry in entries if entry.final is not None}
     fitting = [replace(entry, final=None) if entry.participant in crowded else entry for entry in entries]
     return fitting, [
         f"{name!a} has {count} submissions marked final, {choices} are allowed: the marks of this table are left "
         "out; mark the others with 0 in the column 'final'"
         for name, count in crowded.items()
-        if any(entry.participant == name and entry.final is not None for entry in entries)
+        if name in marked
     ]

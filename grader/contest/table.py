@@ -65,12 +65,14 @@ def rows(text: str, separator: str) -> Iterator[tuple[str, list[str] | Aside]]:
     """Read the rows below the first, each with its lines; a row that cannot be read ends no other one.
 
     A quote that is never closed would take all that follows into its row: that line is left aside, and the next one
-    begins a row again.
+    begins a row again. No line is read more than a few times, however many quotes are missing: where a row broke off
+    in some line, every row that begins above that line and goes on behind its own first line breaks off there too.
     """
     lines = io.StringIO(text, newline="").readlines()
-    start = 1
+    start, broken = 1, 1
     while start < len(lines):
-        reader = csv.reader(lines[start:], delimiter=separator, strict=True)
+        end = len(lines) if start >= broken else start + 1
+        reader = csv.reader(map(lines.__getitem__, range(start, end)), delimiter=separator, strict=True)
         before = 0
         try:
             for cells in reader:
@@ -80,8 +82,9 @@ def rows(text: str, separator: str) -> Iterator[tuple[str, list[str] | Aside]]:
                     (f"line {last}" if first == last else f"lines {first} to {last}"),
                     [cell.strip() for cell in cells],
                 )
-            return
+            start = end
         except csv.Error as error:
+            broken = max(broken, start + reader.line_num - 1)
             start += before + 1
             yield f"line {start}", Aside("", f"it cannot be read ({error}): a quote is missing, or one too many")
 

@@ -18,7 +18,8 @@ EXAMINED_CHARACTERS = 1 << 18  # of the cells that are ignored: a hint is not wo
 NAMED_AT_MOST = 20
 CELLS_AT_MOST = 3
 LONGEST_NAME = 80
-COMPARED_AT_MOST = 200
+COMPARED_AT_MOST = 200  # names of the cell itself, with each that nothing defines
+LONGEST_COMPARED = 40  # comparing two names takes more than the square of their length
 ALIKE = 0.85  # from where on one name may be another, misspelt
 _INSTALL = re.compile(r"[ \t]*[%!][ \t]*(?:pip3?|conda|mamba|uv|apt|apt-get)\b")
 
@@ -153,9 +154,8 @@ def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
         ignored = parse(cell.source)
         for name in top_level_names(ignored) if ignored else ():
             elsewhere.setdefault(name, cell.number)
-    known = sorted(
-        name for name in bound_names(tree) | locked_names() | set(dir(builtins)) if len(name) <= LONGEST_NAME
-    )
+    own = sorted(name for name in bound_names(tree) if len(name) <= LONGEST_COMPARED)[:COMPARED_AT_MOST]
+    known = sorted({*own, *locked_names(), *dir(builtins)})
     sentences = []
     for found in missing[:NAMED_AT_MOST]:
         where = f"solution cell, line {found.line}: "
@@ -165,7 +165,7 @@ def names_from_elsewhere(tree: ast.Module, others: list[Cell]) -> list[str]:
                 "into the solution cell"
             )
         else:
-            close = get_close_matches(found.name, known, 1, ALIKE)
+            close = get_close_matches(found.name, known, 1, ALIKE) if len(found.name) <= LONGEST_COMPARED else []
             meant = f"; is '{close[0]}' meant?" if close else ""
             sentences.append(f"{where}nothing that counts defines '{found.name}'{meant}")
     return [*sentences, *(["there are more such names"] if len(missing) > NAMED_AT_MOST else [])]

@@ -11,6 +11,8 @@ from grader.verdicts import ParticipantFault, Verdict
 
 MAX_NOTEBOOK_BYTES = 16 << 20
 MAX_CELLS = 10_000
+MAX_LINES = 200_000  # of all cells
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ def read_cells(raw: bytes) -> list[Cell]:
         raise fault("this is JSON, but not a Jupyter notebook: it has no list of cells")
     if len(cells) > MAX_CELLS:
         raise fault(f"this notebook has {len(cells):,} cells, {MAX_CELLS:,} are allowed: delete those you do not need")
-    return [Cell(number, *cell_parts(number, cell)) for number, cell in enumerate(cells, 1)]
+    read = [Cell(number, *cell_parts(number, cell)) for number, cell in enumerate(cells, 1)]
+    lines = sum(cell.source.count(end) for cell in read for end in LINE_ENDS)
+    if lines > MAX_LINES:
+        raise fault(f"this notebook has {lines:,} lines, {MAX_LINES:,} are allowed: delete what you do not need")
+    return read
 
 
 def cell_parts(number: int, cell: Any) -> tuple[str, str]:

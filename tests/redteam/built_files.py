@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -158,6 +159,31 @@ def notebook_name_flood() -> bytes:
     unused = "\n".join(f"    {name}" for name in names)
     solution = f"{SOLUTION_MARKER}\n{FUNCTION}\n\ndef never_called():\n{unused}"
     return with_cells("\n".join(f"{name} = 1" for name in names), solution)
+
+
+@attack(
+    "OK",
+    "imports one name 5,000 times in one try, each of which a look for repeated definitions compares with all others",
+    "hints look for names alone",
+)
+def notebook_import_flood() -> bytes:
+    """Build a cell that binds one name again and again."""
+    imports = "    import sys\n" * 4_000
+    return with_cells(f"{SOLUTION_MARKER}\n{FUNCTION}\ntry:\n{imports}except ImportError:\n    pass")
+
+
+@attack(
+    "OK",
+    "uses twenty names that nothing defines, each of the letters of 700 others, so that each pair is compared in full",
+    "hints compare few names, and short ones",
+)
+def notebook_anagram_flood() -> bytes:
+    """Build a cell of names that are alike."""
+    chance = random.Random(0)
+    names = ["".join(chance.sample("ab" * 38, 76)) for _ in range(750)]
+    unused = "\n".join(f"    {name}" for name in names[:20])
+    defined = "\n".join(f"    {name} = 1" for name in names[20:])
+    return with_cells(f"{SOLUTION_MARKER}\n{FUNCTION}\n\ndef used():\n{unused}\n\ndef bound():\n{defined}")
 
 
 @attack("OK", "carries 13 MB of metadata with 700,000 keys", "all but the solution cell's text is ignored")
