@@ -108,9 +108,11 @@ def test_whatever_lies_in_a_folder_is_received_or_named(things):
         folder = Path(scratch) / "submissions"
         folder.mkdir()
         (folder / "good.ipynb").write_bytes(NOTHING)
-        for name, kind in things:
+        for second, (name, kind) in enumerate(things, 1):
+            path = folder / os.fsdecode(name)
             with suppress(OSError):  # no file can have such a name
-                put(folder / os.fsdecode(name), kind)
+                put(path, kind)
+                os.utime(path, (second, second), follow_symlinks=False)  # two pipes of one second would be one
         reception = within_bounds(receive, store, folder, Kind.PARTICIPANT, 2)
         assert "good" in {submission.participant for submission in reception.submissions}
         there = len(list(folder.iterdir()))
