@@ -89,7 +89,7 @@ def test_a_night_of_grading(contest, light):
 def test_a_batch_that_was_stopped_goes_on(contest, sent):
     """Killed or interrupted in the second of two gradings, the same command repeats only that one."""
     contest.submit("ann", ALL_SAMPLES)
-    contest.submit("bob", f"import time\n{ALL_SAMPLES}\ntime.sleep(10)")
+    contest.submit("bob", f"import time\n{ALL_SAMPLES}\ntime.sleep(20)")
     command = [sys.executable, "-m", "grader", *contest.arguments("batch", contest.submissions)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + ENOUGH_SECONDS

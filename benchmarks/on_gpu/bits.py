@@ -34,9 +34,9 @@ def equal(first: list[SmallMobileNet], second: list[SmallMobileNet]) -> bool:
     )
 
 
-def first_logits(public: Path, device: str) -> torch.Tensor:
+def first_logits(public: Path, device: str, threads: int) -> torch.Tensor:
     """Return the logits of a model that has learned nothing, in evaluation mode, on the first batch; float32 [B, 2]."""
-    seed_everything(SEED)
+    seed_everything(SEED, threads)
     model = SmallMobileNet().to(device).to(memory_format=torch.channels_last).eval()
     images, _ = next(iter(load_data(public)[0]))
     with torch.no_grad():
@@ -49,10 +49,10 @@ def compare_devices(plan: Plan, found: Found) -> None:
     A training drifts apart at once, as its dropout draws from another generator on a GPU.
     """
     public = plan.public("mini")
-    one, other = (first_logits(public, device) for device in ("cpu", plan.device))
+    one, other = (first_logits(public, device, plan.threads) for device in ("cpu", plan.device))
     found.row("CPU against GPU: logits, relative", f"{float((one - other).norm() / one.norm()):.1e}")
     for device in ("cpu", plan.device):
-        _, history = train_at_home(CO_TEACHING, public, device)
+        _, history = train_at_home(CO_TEACHING, public, device, threads=plan.threads)
         found.row(f"validation BAC, co_teaching on mini, {device}", "{:.4f} {:.4f}".format(*history[-1].val_bac))
 
 
@@ -62,9 +62,9 @@ def compare_trainings(plan: Plan, found: Found) -> None:
     trainings: list[Trained] = []
     for _ in range(2):
         started = time.monotonic()
-        trainings.append(train_at_home(CO_TEACHING, public, plan.device))
+        trainings.append(train_at_home(CO_TEACHING, public, plan.device, threads=plan.threads))
         found.row("co_teaching at home, full, data included", f"{time.monotonic() - started:.1f} s")
-    settings = Settings(data, "test_a", device=plan.device, backend=plan.backend)
+    settings = Settings(data, "test_a", device=plan.device, threads=plan.threads, backend=plan.backend)
     record, artifacts = grade(notebook_text(graft(CO_TEACHING.read_text(encoding="utf-8"))).encode(), settings)
     found.details["record"] = {**record.versions, "verdict": record.verdict.value, "message": record.message}
     if record.bac is None:

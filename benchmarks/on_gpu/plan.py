@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from competition.task.constants import NUM_THREADS
 from grader.grading import find_data
 from grader.safe_io import write_whole
 from grader.sandbox import Backend
@@ -33,6 +34,11 @@ class Plan:
     def device(self) -> str:
         """Where trainings run: "cuda" or "cpu"."""
         return "cpu" if self.dry_run else "cuda"
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a training; one in a dry run, which stands among other tests."""
+        return 1 if self.dry_run else NUM_THREADS
 
     def data(self, profile: str) -> Path:
         """Return the practice data of a profile; in a dry run that of the smallest."""

@@ -30,6 +30,7 @@ def validate(plan: Plan, name: str, profile: str, folder: Path) -> tuple[str, Pa
         plan.device,
         "--sandbox",
         plan.backend.value,
+        *("--threads", str(plan.threads)),
     ]
     command += ["--runs", str(folder / f"runs-{profile}-{name}"), "--results", str(results)]
     ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

@@ -50,7 +50,7 @@ SECOND_LOOK = (
 
 def look(plan: Plan, device: str) -> tuple[dict[str, Any], str]:
     """Let a notebook look around; return what it saw, and how its grading ended."""
-    settings = Settings(plan.data("debug"), "test_a", device=device, backend=plan.backend)
+    settings = Settings(plan.data("debug"), "test_a", device=device, threads=plan.threads, backend=plan.backend)
     record, artifacts = grade(notebook_text(graft(PROBE)).encode(), settings)
     printed = "".join(
         "".join(output.get("text", ""))
@@ -82,6 +82,7 @@ def measure(plan: Plan, found: Found) -> None:
         plan.data("debug"),
         plan.device,
         plan.backend.value,
+        *("--threads", str(plan.threads)),
     )
     for name, result in zip(names, graded, strict=True):
         as_expected = result.record.get("verdict") == corpus[name].verdict and "REACHED" not in str(result)

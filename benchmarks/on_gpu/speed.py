@@ -59,14 +59,15 @@ def count_per_step(plan: Plan) -> dict[str, float]:
 def measure(plan: Plan, found: Found) -> None:
     """Run this part."""
     data, public = plan.data("full"), plan.public("full")
-    settings = Settings(data, "test_a", device=plan.device, backend=plan.backend)
+    settings = Settings(data, "test_a", device=plan.device, threads=plan.threads, backend=plan.backend)
     folder = find_data(data)
     parts = {}
     parts["open and verify the data"], splits = timed(lambda: open_training_splits(folder))
     parts["first use of the card, and warm-up"], _ = timed(lambda: warm_up(splits, settings))
     parts["warm-up again"], _ = timed(lambda: warm_up(splits, settings))
     bare, (models, _) = min(
-        (timed(lambda: train_at_home(CO_TEACHING, public, plan.device)) for _ in range(2)), key=lambda t: t[0]
+        (timed(lambda: train_at_home(CO_TEACHING, public, plan.device, threads=plan.threads)) for _ in range(2)),
+        key=lambda t: t[0],
     )
     images = len(splits["train"].dataset) * NUM_EPOCHS
     found.row(
@@ -82,7 +83,9 @@ def measure(plan: Plan, found: Found) -> None:
     rates: dict[int, float] = {}
     for at_once in (1, 2) if plan.dry_run else (1, 8, 4, 2):  # what counts most first
         started = time.monotonic()
-        graded = grade_at_once([cell] * at_once, at_once, data, plan.device, plan.backend.value)
+        graded = grade_at_once(
+            [cell] * at_once, at_once, data, plan.device, plan.backend.value, "--threads", str(plan.threads)
+        )
         rates[at_once] = 60 * at_once / (time.monotonic() - started)
         good = [result.record for result in graded if result.record.get("verdict") == "OK"]
         same = len({tuple(record["bac"]) for record in good}) == 1 and len(good) == at_once
