@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal --durations
 
 .PHONY: grade install test test-all redteam lint validate data notebook format peers image fuzz pictures docs
 
-# Grade the co-teaching reference on the full-size practice data.
+# Grade the co-teaching reference on the practice data.
 grade: $(BIN)/.installed data
 	@mkdir -p build
 	@$(BIN)/competition package reference_solutions/co_teaching.py -o build/co_teaching.ipynb
@@ -47,11 +47,11 @@ lint: $(BIN)/.installed
 docs: $(BIN)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Grade all references and the oracle on the mini profile, and compare with reference_solutions/expected.toml.
+# Grade all references and the oracle on the standard profile, and compare with reference_solutions/expected.toml.
 validate: $(BIN)/.installed
-	$(BIN)/grader validate --profile mini
+	$(BIN)/grader validate
 
-# Build the full-size practice data, unless it is there.
+# Build the practice data, unless it is there.
 data: $(BIN)/.installed
 	@test -f data/public/manifest.json || $(BIN)/competition build-data --seed $(PRACTICE_SEED) --out data
 

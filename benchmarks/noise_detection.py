@@ -1,6 +1,6 @@
 """Who finds the wrong labels? What the references select, against cleanlab's confident learning.
 
-    python -m benchmarks.noise_detection [--profile mini] [--runs runs/validate] [--out FILE.json] [--plot]
+    python -m benchmarks.noise_detection [--profile standard] [--runs runs/validate] [--out FILE.json] [--plot]
 
 The implied values of a reference (see `grader.selection_quality`) come from the runs that ``grader validate`` stored,
 one for each seed. cleanlab (Northcutt, Jiang and Chuang, JAIR 2021, arXiv 1911.00068) gets probabilities out of 5-fold
@@ -222,7 +222,7 @@ def plot(results: dict, path: Path) -> None:
 def main(words: list[str] | None = None) -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description="Detect wrong labels: the references' selections against cleanlab.")
-    parser.add_argument("--profile", choices=PROFILES, default="mini")
+    parser.add_argument("--profile", choices=PROFILES, default="standard")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/validate"), help="where 'grader validate' stored its runs"
     )

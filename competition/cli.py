@@ -101,7 +101,7 @@ def build_data_command(
     source: Annotated[
         Source, typer.Option(help="The embedded Fashion-MNIST pool, or a folder of your own.")
     ] = Source.FASHION,
-    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.FULL,
+    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.STANDARD,
     seed: Annotated[int | None, typer.Option(min=0, help="Practice and CI only. Default: a secret one.")] = None,
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data"),
     images: Annotated[Path | None, typer.Option(help="With --source folder: the folder of images.")] = None,

@@ -66,8 +66,8 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
+        Profile("standard", 2_000, 1_000, 2_000, 2_000),
         Profile("full", 10_000, 1_000, 2_000, 2_000),
-        Profile("mini", 2_000, 500, 1_000, 1_000),
         Profile("debug", 256, 128, 128, 128),
     )
 }
@@ -97,6 +97,6 @@ def own_noise(flip_rates: tuple[float, float] | None, spread: tuple[float, float
 class ProfileName(StrEnum):
     """The profiles as the command line knows them."""
 
+    STANDARD = "standard"
     FULL = "full"
-    MINI = "mini"
     DEBUG = "debug"

@@ -223,7 +223,7 @@ def test_difficulties_reach_the_noise():
 
 def test_redraws_leave_the_build_alone_and_prefer_images_that_stand_nowhere():
     """A redraw has the size and balance of train, new names and noise, and none of the other splits' images."""
-    pool, profile = fashion_pool(), PROFILES["mini"]
+    pool, profile = fashion_pool(), PROFILES["standard"]
     splits = draw_splits(pool, profile, NOISE, 1)
     first, second = (redraw_train(pool, splits, NOISE, 1, number) for number in (1, 2))
     taken = np.concatenate([split.rows for split in splits.values()])

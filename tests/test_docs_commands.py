@@ -258,7 +258,7 @@ FITTED: tuple[tuple[str, Instead, str], ...] = (
     (r"^\.ci/run", "test -x .ci/run", "it calls this test"),
     (r"competition build-data(?!.*--out)", Reader.make_room, "data/ is there already"),
     (r"(competition build-data)(?!.*--profile)", r"\1 --profile debug", "a grading then takes seconds"),
-    (r"--profile (?:full|standard|mini)", "--profile debug", "likewise"),
+    (r"--profile (?:full|standard)", "--profile debug", "likewise"),
     (r"grader batch reference_solutions/", "grader batch few_references/", "two of them instead of all"),
     (r"(grader (?:batch|grade))\b", r"\1 --threads 1", "other pages are tested at the same time, on the same cores"),
     (r"--seeds \d+", "--seeds 2", "two trainings instead of three and more"),

@@ -95,8 +95,8 @@ WRITES = {
     "report --out": ("report", "run", "--out", "folder"),
     "report --all --out": ("report", "--all", "--out", "file"),
     "analyze --out": ("analyze", "folder", "--out", "file"),
-    "validate --runs": ("validate", "original", "--runs", "file"),
-    "validate --results": ("validate", "original", "--results", "file/results.json"),
+    "validate --runs": ("validate", "fixed_ratio", "--runs", "file"),
+    "validate --results": ("validate", "fixed_ratio", "--results", "file/results.json"),
 }
 
 

@@ -356,9 +356,9 @@ def test_the_table_is_that_of_the_corpus():
 
 @pytest.fixture(scope="module")
 def draws(tmp_path_factory):
-    """Build the mini profile with one redraw."""
+    """Build the standard profile with one redraw."""
     folder = tmp_path_factory.mktemp("draws") / "data"
-    memorise.build_draws("mini", folder)
+    memorise.build_draws("standard", folder)
     return folder
 
 

@@ -68,7 +68,7 @@ def measured(tmp_path, monkeypatch):
     """Work in a folder that holds measurements of the references on the data of `make_record`."""
     conditions = {
         "reference": "jocor",
-        "profile": "mini",
+        "profile": "standard",
         "seed": 123,
         "device": "cpu",
         "threads": 2,
@@ -87,7 +87,7 @@ def measured(tmp_path, monkeypatch):
         ({"reference": "best", "template_sha256": "older"}, 0.93),
     ]
     entries = [{"conditions": conditions | changes, "test_a": bac, **figures} for changes, bac in rows]
-    path = tmp_path / "reference_solutions" / "results" / "mini.json"
+    path = tmp_path / "reference_solutions" / "results" / "standard.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"measurements": entries}))
     monkeypatch.chdir(tmp_path)
@@ -152,7 +152,7 @@ def test_a_damaged_source_costs_the_comparison_alone(run, measured, tmp_path):
     folder = run(data_sha256="data")
     measured.write_text("{")
     (tmp_path / "canary.sqlite").write_text("no store" * 200)
-    for place, name in ((None, "mini.json"), (tmp_path / "canary.sqlite", "canary.sqlite")):
+    for place, name in ((None, "standard.json"), (tmp_path / "canary.sqlite", "canary.sqlite")):
         shown, secret = (edition(folder, place, for_organizer=flag) for flag in (False, True))
         for page in (shown, secret):
             assert "What the reference solutions reached is missing." in page

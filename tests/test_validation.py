@@ -125,7 +125,7 @@ def test_practice_data_of_an_earlier_version_is_refused(references):
 
 def test_every_committed_reference_has_a_band():
     """The profile that CI validates has a band for each reference and for the oracle."""
-    bands = read_bands("mini", "cpu")
+    bands = read_bands("standard", "cpu")
     assert set(bands) == set(grader.validation.bands.find_references([]))
     assert all(0.4 < band.low < band.high < 1 for band in bands.values())
 

@@ -84,7 +84,7 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no part is left running
     started, parts = time.monotonic(), {}
-    for profile in ("debug",) if plan.dry_run else ("debug", "mini", "full"):
+    for profile in ("debug",) if plan.dry_run else ("debug", "standard", "full"):
         plan.data(profile)
     for name in arguments.parts or SECONDS:
         parts[name] = run_part(name, plan)

@@ -48,12 +48,12 @@ def compare_devices(plan: Plan, found: Found) -> None:
 
     A training drifts apart at once, as its dropout draws from another generator on a GPU.
     """
-    public = plan.public("mini")
+    public = plan.public("standard")
     one, other = (first_logits(public, device, plan.threads) for device in ("cpu", plan.device))
     found.row("CPU against GPU: logits, relative", f"{float((one - other).norm() / one.norm()):.1e}")
     for device in ("cpu", plan.device):
         _, history = train_at_home(CO_TEACHING, public, device, threads=plan.threads)
-        found.row(f"validation BAC, co_teaching on mini, {device}", "{:.4f} {:.4f}".format(*history[-1].val_bac))
+        found.row(f"validation BAC, co_teaching on standard, {device}", "{:.4f} {:.4f}".format(*history[-1].val_bac))
 
 
 def compare_trainings(plan: Plan, found: Found) -> None:

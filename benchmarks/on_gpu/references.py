@@ -40,7 +40,7 @@ def validate(plan: Plan, name: str, profile: str, folder: Path) -> tuple[str, Pa
 def measure(plan: Plan, found: Found) -> None:
     """Run this part."""
     names = ["co_teaching"] if plan.dry_run else sorted(find_references([]), key=lambda n: n not in SLOWEST_FIRST)
-    profiles = ("full",) if plan.dry_run else ("full", "mini")
+    profiles = ("full",) if plan.dry_run else ("full", "standard")
     jobs = [(name, profile) for profile in profiles for name in names]
     for profile in profiles:
         plan.data(profile)  # built once, before several want it

@@ -32,7 +32,7 @@ from grader.verdicts import InfrastructureError
 def validate_command(
     contest: ContestOption,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Default: all, and the oracle.")] = None,
-    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.MINI,
+    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.STANDARD,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train with K seeds: 123, 124, ...")] = 1,
     own_runs: Annotated[
         Path, typer.Option("--runs", help="Where its run folders are kept; a contest's are others.")

@@ -7,7 +7,7 @@
   (Botelho, Pagh and Ziviani, Simple and space-efficient minimal perfect hash functions, 2007, section 3). That takes
   1.23 bits per image, and survives every draw.
 
-    python -m tests.redteam.memorise --profile mini --seeds 3     prints what both reach, as a table
+    python -m tests.redteam.memorise --profile standard --seeds 3     prints what both reach, as a table
 """
 
 from __future__ import annotations
