@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.best_ablation import VARIANTS, WHOLE, edited
+from benchmarks.best_ablation import VARIANTS, WHOLE
+from benchmarks.variants import edited
 from competition.task.constants import NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
 from grader.analysis import read_truth

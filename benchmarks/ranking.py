@@ -1,0 +1,218 @@
+"""Would another training seed rank the same submissions otherwise? Kendall's tau between seeds, and between boards.
+
+    python -m benchmarks.ranking [--profile standard] [--seeds 10] [--workers 2] [--out FILE.json]
+    python -m benchmarks.ranking --plot [--out FILE.json]
+
+The submissions are all references and a dozen of them with other constants, as participants would change them; each is
+graded with the training seeds from 123 on (`benchmarks.variants`), and both test sets are scored. A ranking is by the
+mean over K seeds of the mean BAC of both models. Compared are
+
+- two disjoint sets of K seeds on the same board: what chance in the training does to places;
+- the same K seeds on ``test_a`` and on ``test_b``: what the images of the test set do.
+
+Every way of choosing the sets counts once. They share seeds with each other, so the spread over them describes what a
+contest may meet, and is no standard error. tau is tau-b, which accounts for equal scores (Kendall, 1945): 1 is the same
+ranking, 0 is chance. Recommended is the smallest K whose mean tau between disjoint sets is at least 0.9.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import kendalltau, rankdata
+
+from benchmarks.stored_results import read_results, require_place, write_results
+from benchmarks.variants import measure_all, variant
+from competition.profiles import PROFILES
+from grader.validation.bands import ORACLE, find_references
+from grader.validation.results import spread
+
+RESULTS_FILE = Path("benchmarks/results/ranking.json")
+WORKSHOP = Path("build/ranking")
+SIZES = (1, 2, 3, 4, 5)
+STEADY = 0.9
+VARIANTS = {
+    "fixed_ratio_70": ("fixed_ratio", "KEEP_RATE = 0.85", "KEEP_RATE = 0.7"),
+    "fixed_ratio_50": ("fixed_ratio", "KEEP_RATE = 0.85", "KEEP_RATE = 0.5"),
+    "official_92": ("official", "(0.5, 0.93)", "(0.5, 0.92)"),
+    "official_35": ("official", "(0.5, 0.93)", "(0.35, 0.93)"),
+    "random_drop_50": ("random_drop", "KEEP_RATE = 0.7", "KEEP_RATE = 0.5"),
+    "co_teaching_slow": ("co_teaching", "T_K = 10 / 200", "T_K = 60 / 200"),
+    "jocor_half": ("jocor", "LAMBDA = 0.9", "LAMBDA = 0.5"),
+    "gmm_split_60": ("gmm_split", "P_THRESHOLD = 0.5", "P_THRESHOLD = 0.6"),
+    "uncertainty_32": ("uncertainty_sampling", "COMPONENTS = 24", "COMPONENTS = 32"),
+    "sag_gate_90": ("sag_gate", "KNOWN = 0.95", "KNOWN = 0.9"),
+    "datarater_24": ("datarater_filter", "COMPONENTS = 48", "COMPONENTS = 24"),
+    "best_40": ("best", "ANNEALED = 0.3 ", "ANNEALED = 0.4 "),
+}
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two rankings of the same submissions agree, over all ways of choosing the seeds.
+
+    Attributes:
+        between: "seeds", two disjoint sets on ``test_a``; or "boards", the same set on both test sets.
+        size: K, how many seeds a score is the mean of.
+        pairs: how many pairs of rankings.
+        tau: Kendall's tau-b, its mean; 0 where a ranking has no order, as all scores are equal.
+        deviation: its standard deviation over the pairs.
+        low: its 5 % quantile.
+        moved: how many submissions have another place, the mean.
+        distance: by how many places a submission moves, the mean over submissions and pairs.
+        same_first: the share of pairs with the same first place.
+    """
+
+    between: str
+    size: int
+    pairs: int
+    tau: float
+    deviation: float
+    low: float
+    moved: float
+    distance: float
+    same_first: float
+
+
+def rankings(test_a: Scores, test_b: Scores, between: str, size: int) -> Iterator[tuple[Scores, Scores]]:
+    """Yield pairs of scores to rank by: means over `size` seeds, float64 [submissions].
+
+    Args:
+        test_a, test_b: float64 [submissions, seeds].
+    """
+    seeds = range(test_a.shape[1])
+    for chosen in combinations(seeds, size):
+        first = test_a[:, chosen].mean(axis=1)
+        if between == "boards":
+            yield first, test_b[:, chosen].mean(axis=1)
+            continue
+        for other in combinations([seed for seed in seeds if seed not in chosen], size):
+            if other > chosen:  # each pair once
+                yield first, test_a[:, other].mean(axis=1)
+
+
+def agreement(test_a: Scores, test_b: Scores, between: str, size: int) -> Agreement:
+    """Compare all pairs of rankings; see `rankings`.
+
+    Raises:
+        ValueError: there are fewer than two submissions, or too few seeds for a pair.
+    """
+    pairs = [*rankings(test_a, test_b, between, size)]
+    if len(test_a) < 2 or not pairs:
+        raise ValueError(f"{test_a.shape[1]} seeds make no pair of {size} {between}")
+    taus = np.nan_to_num([kendalltau(first, second).statistic for first, second in pairs])  # NaN: all scores equal
+    places = [(rankdata(-first, "min"), rankdata(-second, "min")) for first, second in pairs]
+    moves = np.abs([first - second for first, second in places])
+    return Agreement(
+        between=between,
+        size=size,
+        pairs=len(pairs),
+        tau=float(taus.mean()),
+        deviation=float(taus.std()),
+        low=float(np.quantile(taus, 0.05)),
+        moved=float((moves > 0).sum(axis=1).mean()),
+        distance=float(moves.mean()),
+        same_first=float(np.mean([np.argmax(first) == np.argmax(second) for first, second in pairs])),
+    )
+
+
+def compare(rows: Sequence[dict]) -> list[Agreement]:
+    """Compare the rankings of measured submissions, between seeds and between boards, for each K that they allow."""
+    test_a, test_b = (np.array([row[board] for row in rows]) for board in ("test_a", "test_b"))
+    seeds = test_a.shape[1]
+    return [
+        agreement(test_a, test_b, between, size)
+        for between, most in (("seeds", seeds // 2), ("boards", seeds))
+        for size in SIZES
+        if size <= most
+    ]
+
+
+def recommended(found: Sequence[Agreement]) -> int | None:
+    """Return the smallest K whose tau between disjoint seeds is at least 0.9 in the mean; None where none is."""
+    return next((each.size for each in found if each.between == "seeds" and each.tau >= STEADY), None)
+
+
+def markdown(found: Sequence[Agreement], rows: Sequence[dict]) -> str:
+    """Write the agreements, and what was ranked, as two Markdown tables."""
+    lines = [
+        "| between | K | pairs | tau | 5 % of pairs below | places changed | mean move | same first |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {each.between} | {each.size} | {each.pairs} | {each.tau:.2f} ± {each.deviation:.2f} | {each.low:.2f} "
+        f"| {each.moved:.1f} of {len(rows)} | {each.distance:.1f} | {each.same_first:.0%} |"
+        for each in found
+    ]
+    lines += ["", "| submission | BAC on test_a | BAC on test_b |", "|---|---|---|"]
+    for row in sorted(rows, key=lambda row: -float(np.mean(row["test_a"]))):
+        lines.append(f"| {row['name']} | {spread(row['test_a'])} | {spread(row['test_b'])} |")
+    return "\n".join(lines)
+
+
+def draw(found: Sequence[Agreement], path: Path) -> None:
+    """Draw tau against K, mean and 5 % to the top of all pairs, between seeds and between boards."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for between, marker in (("seeds", "o"), ("boards", "s")):
+        chosen = [each for each in found if each.between == between]
+        sizes, taus = [each.size for each in chosen], [each.tau for each in chosen]
+        axes.fill_between(sizes, [each.low for each in chosen], taus, alpha=0.15)
+        label = "two disjoint sets of seeds" if between == "seeds" else "test_a and test_b, same seeds"
+        axes.plot(sizes, taus, marker=marker, label=label)
+    axes.axhline(STEADY, color="grey", linestyle=":", label=f"{STEADY}")
+    axes.set(xlabel="seeds that a score is the mean of (K)", ylabel="Kendall's tau\n(shade: down to the 5 % quantile)")
+    axes.set_xticks(SIZES)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description="Kendall's tau between rankings of the same submissions.")
+    parser.add_argument("--profile", choices=PROFILES, default="standard")
+    parser.add_argument("--seeds", type=int, default=10, help="at least two")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="these submissions alone")
+    parser.add_argument("--out", type=Path, default=RESULTS_FILE)
+    parser.add_argument("--plot", action="store_true", help="draw what was measured, and print it again")
+    arguments = parser.parse_args()
+    if not arguments.plot:
+        require_place(arguments.out)
+        solutions = {name: variant(name, ()) for name in find_references([]) if name != ORACLE}
+        solutions |= {name: variant(reference, ((old, new),)) for name, (reference, old, new) in VARIANTS.items()}
+        names = arguments.names or [*solutions]
+        if arguments.seeds < 2:
+            parser.error("--seeds takes at least 2: rankings of different seeds are compared")
+        if len(names) < 2 or not solutions.keys() >= set(names):
+            parser.error(f"--names takes at least two of {', '.join(solutions)}")
+        wanted = {name: solutions[name] for name in names}
+        rows = measure_all(WORKSHOP, wanted, arguments.profile, arguments.seeds, arguments.workers)
+        found = compare(rows)
+        write_results(
+            arguments.out,
+            {"profile": arguments.profile, "agreements": [asdict(each) for each in found], "rows": rows},
+        )
+    results = read_results(arguments.out, "agreements", "rows")
+    found = [Agreement(**each) for each in results["agreements"]]
+    print(markdown(found, results["rows"]))
+    steady = recommended(found)
+    print(
+        f"\ntau between disjoint sets of seeds reaches {STEADY} " + (f"at K = {steady}" if steady else "at no K here")
+    )
+    if arguments.plot:
+        draw(found, arguments.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""References with a few lines replaced, graded by ``grader validate`` in a folder of their own.
+
+The folder, a workshop below ``build/``, has the practice data and the solutions under the names that the command looks
+for. It keeps runs and measurements, so that a call that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from competition.task.constants import SEED
+from grader.validation.bands import BANDS_FILE, REFERENCES_FOLDER
+from grader.validation.references import PRACTICE_FOLDER, practice_data
+from grader.verdicts import InfrastructureError
+
+Edits = tuple[tuple[str, str], ...]
+"""Texts of a source, and what stands in their place."""
+
+
+def edited(source: str, edits: Edits) -> str:
+    """Return a source with each text replaced.
+
+    Raises:
+        ValueError: a text does not stand in it exactly once.
+    """
+    for old, new in edits:
+        if source.count(old) != 1:
+            raise ValueError(f"{old.strip()!r} stands {source.count(old)} times in the reference: mend the variant")
+        source = source.replace(old, new)
+    return source
+
+
+def variant(reference: str, edits: Edits) -> str:
+    """Return the source of a reference with each text replaced; see `edited`."""
+    return edited((REFERENCES_FOLDER / f"{reference}.py").read_text(encoding="utf-8"), edits)
+
+
+def set_up(workshop: Path, profile: str, solutions: Mapping[str, str]) -> None:
+    """Write solutions into a workshop, beside the practice data.
+
+    Measurements that are kept with the references are laid beside them: ``grader validate`` takes those that were made
+    under its conditions, and measures the others.
+
+    Raises:
+        SystemExit: the practice data cannot be used.
+    """
+    try:
+        practice_data(profile)
+    except InfrastructureError as error:
+        raise SystemExit(f"error: {error.message}") from None
+    references = workshop / REFERENCES_FOLDER
+    references.mkdir(parents=True, exist_ok=True)
+    (references / BANDS_FILE).touch()
+    kept = REFERENCES_FOLDER / "results" / f"{profile}.json"
+    for name, source in solutions.items():
+        (references / f"{name}.py").write_text(source, encoding="utf-8")
+        measured = workshop / f"{profile}-{name}.json"
+        if kept.exists() and not measured.exists():
+            shutil.copyfile(kept, measured)
+    if not (workshop / PRACTICE_FOLDER).exists():
+        (workshop / PRACTICE_FOLDER).symlink_to(PRACTICE_FOLDER.resolve())
+
+
+def measure(workshop: Path, name: str, profile: str, seeds: int) -> dict:
+    """Grade one solution on the CPU with the training seeds from 123 on, one thread for each training.
+
+    Returns:
+        Its name, and a list of `seeds` figures for each of "test_a", "test_b" (mean BAC of both models), and "purity".
+
+    Raises:
+        SystemExit: a grading failed.
+    """
+    results = f"{profile}-{name}.json"
+    command = [sys.executable, "-m", "grader", "validate", name, "--profile", profile, "--seeds", str(seeds)]
+    graded = subprocess.run(
+        [*command, "--device", "cpu", "--threads", "1", "--results", results],
+        cwd=workshop,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if graded.returncode != 0:
+        raise SystemExit(f"error: {name}: {graded.stderr.strip()[-2000:]}")
+    print(f"{name}: done", file=sys.stderr, flush=True)
+    entries = {
+        entry["conditions"]["seed"]: entry
+        for entry in json.loads((workshop / results).read_text())["measurements"]
+        if (entry["conditions"]["reference"], entry["conditions"]["device"]) == (name, "cpu")
+    }
+    wanted = [entries[seed] for seed in range(SEED, SEED + seeds)]
+    return {"name": name} | {key: [entry[key] for entry in wanted] for key in ("test_a", "test_b", "purity")}
+
+
+def measure_all(workshop: Path, solutions: Mapping[str, str], profile: str, seeds: int, workers: int) -> list[dict]:
+    """Set a workshop up and measure all its solutions, so many at a time; see `measure`."""
+    set_up(workshop, profile, solutions)
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda name: measure(workshop, name, profile, seeds), solutions))

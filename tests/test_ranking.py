@@ -1,0 +1,104 @@
+"""How far two training seeds, or two test sets, rank the same submissions alike."""
+
+import json
+import sys
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from benchmarks import ranking
+from benchmarks.ranking import VARIANTS, agreement, compare, rankings, recommended
+from benchmarks.variants import variant
+
+
+def plain_tau(first, second):
+    """Kendall's tau of two rankings without ties, pair by pair."""
+    signs = [np.sign((first[i] - first[j]) * (second[i] - second[j])) for i, j in permutations(range(len(first)), 2)]
+    return np.mean(signs)
+
+
+def test_each_way_of_choosing_the_seeds_counts_once():
+    """Of five seeds, ten pairs of one, fifteen of two disjoint pairs; between boards five and ten."""
+    scores = np.arange(15.0).reshape(3, 5)
+    counts = [
+        len(list(rankings(scores, scores, between, size))) for between in ("seeds", "boards") for size in (1, 2, 3)
+    ]
+    assert counts == [10, 15, 0, 5, 10, 10]
+
+
+def test_tau_is_that_of_every_pair_of_submissions():
+    """The mean tau between single seeds is what counting concordant pairs gives."""
+    scores = np.random.default_rng(5).random((6, 4))
+    found = agreement(scores, scores, "seeds", 1)
+    taus = [plain_tau(scores[:, i], scores[:, j]) for i in range(4) for j in range(i)]
+    assert found.tau == pytest.approx(np.mean(taus))
+    assert found.deviation == pytest.approx(np.std(taus))
+    assert found.pairs == 6
+    equal = np.ones((6, 4))
+    assert agreement(equal, equal, "seeds", 1).tau == 0
+
+
+def test_places_are_compared_one_by_one():
+    """Two submissions that change places are two moves of one place; the first place is another then."""
+    test_a = np.array([[0.9, 0.8], [0.8, 0.9], [0.7, 0.7]])
+    found = agreement(test_a, test_a, "seeds", 1)
+    assert (found.moved, found.distance, found.same_first) == (2, 2 / 3, 0)
+    assert agreement(test_a, test_a, "boards", 1).same_first == 1
+
+
+def test_more_seeds_rank_more_alike():
+    """Where scores are a skill with noise on it, tau grows with K, and the K that is recommended reaches 0.9."""
+    generator = np.random.default_rng(0)
+    skill = np.linspace(0.5, 0.9, 12)[:, None]
+    rows = [{"test_a": row, "test_b": row} for row in skill + generator.normal(0, 0.03, (12, 10))]
+    found = {each.size: each for each in compare(rows) if each.between == "seeds"}
+    assert [*found] == [1, 2, 3, 4, 5]
+    assert found[1].tau < found[3].tau < found[5].tau
+    steady = recommended([*found.values()])
+    assert steady is not None
+    assert found[steady].tau >= 0.9
+    assert all(found[size].tau < 0.9 for size in found if size < steady)
+
+
+def test_too_few_seeds_are_an_error():
+    """Three seeds make no two disjoint pairs."""
+    with pytest.raises(ValueError, match="3 seeds make no pair of 2 seeds"):
+        agreement(np.ones((4, 3)), np.ones((4, 3)), "seeds", 2)
+
+
+def test_every_variant_differs_from_its_reference():
+    """Each edit fits its reference's text, and changes a constant of a cell that compiles."""
+    for name, (reference, old, new) in VARIANTS.items():
+        source = variant(reference, ((old, new),))
+        assert source != variant(reference, ()), name
+        compile(source, name, "exec")
+
+
+@pytest.mark.slow
+def test_the_smallest_setting_runs_whole(tmp_path, monkeypatch, capsys):
+    """Two submissions, two seeds, debug data: measured by real gradings, compared, kept, printed and drawn."""
+    monkeypatch.setattr(ranking, "WORKSHOP", tmp_path / "workshop")
+    out = tmp_path / "ranking.json"
+    small = ["--profile", "debug", "--seeds", "2", "--names", "all_samples", "random_drop_50", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["ranking", *small])
+    ranking.main()
+    stored = json.loads(out.read_text())
+    assert [row["name"] for row in stored["rows"]] == ["all_samples", "random_drop_50"]
+    assert all(0 < score < 1 for row in stored["rows"] for score in row["test_a"] + row["test_b"])
+    assert [(each["between"], each["size"]) for each in stored["agreements"]] == [
+        ("seeds", 1),
+        ("boards", 1),
+        ("boards", 2),
+    ]
+    monkeypatch.setattr(sys, "argv", ["ranking", "--plot", "--out", str(out)])
+    ranking.main()
+    assert out.with_suffix(".png").stat().st_size > 1000
+    assert "| random_drop_50 |" in capsys.readouterr().out
+
+
+def test_a_plot_needs_results(tmp_path, monkeypatch):
+    """Without results the message says that they are measured first."""
+    monkeypatch.setattr(sys, "argv", ["ranking", "--plot", "--out", str(tmp_path / "none.json")])
+    with pytest.raises(SystemExit, match="measure first"):
+        ranking.main()
