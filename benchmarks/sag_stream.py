@@ -16,8 +16,8 @@ What deviates in the gate, which is that of `reference_solutions/sag_gate.py`:
 - The authors' logistic regression has no penalty. Ours has next to none (C = 1000), so that its weights stay finite
   where uncertainty separates the known outcomes; theirs then depends on when the solver stops.
 - The authors' success curve is off by one sample against their own rule: an image is queried where u reaches the
-  threshold, and the curve counts the image of the threshold itself as not queried. Our curve follows the rule, which
-  asks for as much as one query less.
+  threshold, and the curve counts the image of the threshold itself as not queried. So theirs queries one image of the
+  window more than it means to, and ours, whose curve follows the rule, does not.
 
 And theirs raises an error where every outcome of the window is known, or without imputation in the specificity mode.
 

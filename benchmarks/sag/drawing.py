@@ -12,6 +12,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.sag.experiment import ABLATED_MODE
 from benchmarks.sag.gate import LEFT_OUT, Setting
@@ -55,6 +56,7 @@ def draw_panel(axis: Axes, curves: list[Curve], name: str, wanted: list[float]) 
                 least = np.maximum(least, numbers(curve["novice"]["mean"]))
             axis.plot(steps, least, "--", color="black", alpha=0.5, lw=0.9)
     axis.set(ylim=(0, 1.02), ylabel=NAMES[name])
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.grid(alpha=0.25)
 
 

@@ -119,7 +119,7 @@ def one(source: Source, setting: Setting, count: int, seed: int) -> Outcome:
     torch.set_num_threads(1)
     images, labels, checksum = read_images(source.images, source.device)
     described = {
-        **{"setting": asdict(setting), "seed": seed, "stream": count, "images": checksum},
+        **{"setting": asdict(setting), "seed": seed, "length": count, "images": checksum},
         **{"device": source.device, "torch": torch.__version__},
     }
     path = source.folder / file_name(setting, seed)

@@ -44,7 +44,7 @@ def find(described: dict[str, Any], path: Path) -> Trace | None:
         KeptError: it holds none, or one of another setting, other images, another device or another version of torch.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             said = dict(json.loads(str(file["described"])))
             trace = Trace(**{field.name: file[field.name] for field in fields(Trace)})
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The novice: a LeNet with dropout, how sure it is of a label, and how it learns from what the teacher told.
 
-All is as in the authors' experiment. They take the network and its optimizer from the library TorchUncertainty, whose
-schedule of the learning rate they never reach: it counts whole epochs, and an update seldom is one.
+All is as in the authors' experiment, who take network and optimizer from the library TorchUncertainty. The first drop
+of its learning rate, after 25 whole epochs, is never reached there: soon an update is less than one epoch.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Novice:
         """
         samples = torch.from_numpy(rows).to(self.images.device)
         confidence, prediction = self.model.monte_carlo(self.images[samples]).max(1)
-        uncertainty = 1 - confidence.cpu().numpy().astype(np.float64)
+        uncertainty = (1 - confidence.cpu().numpy()).astype(np.float64)
         return np.nan_to_num(uncertainty, nan=1.0), (prediction != self.labels[samples]).cpu().numpy()
 
     def update(self, known: Integers) -> None:
