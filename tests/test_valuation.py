@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from competition.splits import open_split
 from grader.analysis import corrupted_sample_discovery, read_truth, selection_quality
 from grader.analysis.analyzing import ANALYSIS_FILE
+from grader.analysis.metrics import evaluate_values
+from grader.analysis.plots import removal_figure
 from grader.analysis.valuation import (
     PCALogisticRegression,
     Samples,
@@ -344,6 +346,20 @@ def test_values_are_analyzed_from_an_array_and_from_a_table_alike(data, tmp_path
     corrupted = train.targets.numpy() != read_truth(data / "private", train).numpy()
     assert array["detection"]["auc"] == detection(values, corrupted).auc
     assert list(image_sizes(tmp_path / "npy")) == ["discovery.png", "removal.png", "values.png"]
+
+
+def test_the_line_of_chance_is_that_of_the_classes(npz_data, tmp_path):
+    """The removal plot has it at 1 / classes: a half for two, and a third once a third label is there."""
+    folder, known = npz_data
+    two = evaluate_values("values", known.train.x[:, 0], read_npz_data(folder), None)
+    for name in ("train", "valid", "test"):
+        rewrite(folder / f"{name}.npz", **{f"y_{name}": np.arange(len(getattr(known, name).y)) % 3})
+    three = evaluate_values("values", known.train.x[:, 0], read_npz_data(folder), None)
+    assert (two.classes, three.classes) == (2, 3)
+    for analysis, chance in ((two, 0.5), (three, 1 / 3)):
+        (axis,) = removal_figure(analysis).axes
+        levels = {line.get_label(): line.get_ydata() for line in axis.lines}
+        assert list(levels[f"chance ({chance:.3f})"]) == [chance, chance]
 
 
 def test_values_for_npz_data_are_analyzed(npz_data, tmp_path):
