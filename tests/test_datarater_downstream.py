@@ -82,6 +82,9 @@ def test_images_come_from_a_folder_of_pictures_or_an_array_file(tmp_path, parts)
     ("arrays", "said"),
     [
         ({"images": np.zeros((9, 5, 5, 7), np.uint8), "labels": np.arange(9) % 2}, "1 or 3 channels"),
+        ({"images": np.zeros((9, 25)), "labels": np.arange(9) % 2}, "not features"),
+        ({"images": np.full((9, 5, 5), 300), "labels": np.arange(9) % 2}, "float from 0 to 1"),
+        ({"images": np.full((9, 5, 5), np.nan), "labels": np.arange(9) % 2}, "finite"),
         ({"images": np.full((9, 5, 5), 3.0), "labels": np.arange(9) % 2}, "float from 0 to 1"),
         ({"images": np.zeros((9, 5, 5), np.uint8), "labels": np.arange(8) % 2}, "9 images and 8 labels"),
         ({"pictures": np.zeros((9, 5, 5))}, "needs arrays 'images' and 'labels'"),
