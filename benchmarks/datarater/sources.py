@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from benchmarks.controls import FOLDS
 from benchmarks.datarater.corruptions import Spoiling, spoil
 from benchmarks.datarater.streams import Stream, numpy_stream
 from benchmarks.datarater.task import Samples, Task
@@ -156,5 +157,7 @@ def draw_task(parts: tuple[Samples, Samples], sizes: Sizes, spoiling: Spoiling, 
     if classes < 2 or not tests or len(train.at(rows[first:]).labels.unique()) < 2 or first < FEWEST * classes:
         raise SourceError(f"too few images: {first} to train on, {count - first} held out, {tests} to test on")
     spoilt, which, level = spoil(train.at(rows[:first]), classes, spoiling, seed)
+    if (fewest := int(spoilt.labels.unique(return_counts=True)[1].min())) < FOLDS:
+        raise SourceError(f"too few images: a class has {fewest} to train on, and {FOLDS} folds need as many of each")
     test_rows = torch.from_numpy(generator.permutation(len(test))[:tests])
     return Task(spoilt, train.at(rows[first:]), test.at(test_rows), which, level, classes)
