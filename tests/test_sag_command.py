@@ -7,7 +7,9 @@ import pytest
 from benchmarks import sag_stream
 from benchmarks.sag import experiment
 from benchmarks.sag.gate import Setting
-from benchmarks.sag.report import markdown
+from benchmarks.sag.report import RESULT_KEYS, markdown
+from benchmarks.stored_results import read_results
+from tests.conftest import REPOSITORY
 from tests.made_fashion import write_fashion
 
 SMALLEST = ["--device", "cpu", "--stream", "256", "--s-des", "0.5"]
@@ -138,3 +140,11 @@ def test_a_folder_of_other_streams_is_refused(command):
     command("--reps", "1", "--mode", "success")
     with pytest.raises(SystemExit, match="other length: remove it, or name another folder"):
         command("--reps", "1", "--mode", "success", "--stream", "384")
+
+
+def test_the_table_of_the_page_is_the_one_that_was_measured():
+    """Each row comes from the stored results."""
+    page = (REPOSITORY / "docs" / "benchmarks.md").read_text()
+    stored = read_results(REPOSITORY / "benchmarks" / "results" / "sag_mnist.json", *RESULT_KEYS)
+    for row in markdown(stored).splitlines():
+        assert row in page, row
