@@ -40,7 +40,7 @@ from benchmarks.controls import CONTROLS, DETERMINISTIC
 from benchmarks.dvrl import DVRL, save
 from benchmarks.dvrl.core import ACTIVATIONS
 from benchmarks.dvrl.drawing import markdown, plot
-from benchmarks.dvrl.evaluations import Run, evaluate, number_of_classes
+from benchmarks.dvrl.evaluations import Run, evaluate
 from benchmarks.dvrl.folder import NOISE_RATE, SIZES, make_folder, read_folder
 from benchmarks.dvrl.rewards import METRICS
 from benchmarks.fashion_mnist import add_images_option, read_fashion
@@ -120,7 +120,7 @@ def measure(folder: Path, weights: Path | None, seeds: int, parameters: dict[str
         found = f"detection AUC {runs[-1]['auc']:.3f}, " if "auc" in runs[-1] else ""
         print(f"seed {seed}: {found}step {runs[-1]['step']}, {runs[-1]['seconds']:.0f} CPU seconds", flush=True)
     return {
-        "classes": number_of_classes(data),
+        "classes": data.classes,
         "samples": len(data.train.y),
         "corrupted": None if data.corrupted is None else int(data.corrupted.sum()),
         "encoder": "pixels" if weights is None else "Inception-v3",

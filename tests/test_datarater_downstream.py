@@ -19,6 +19,8 @@ from benchmarks.datarater.models import INNER_MODELS, RATERS
 from benchmarks.datarater.parameters import GUIDE, Parameters
 from benchmarks.datarater.report import plot, plot_learning, tables
 from benchmarks.datarater.sources import EMBEDDED, Sizes, draw_task, read_images, read_samples
+from benchmarks.datarater.task import Samples
+from competition.errors import SourceError
 from tests.conftest import REPOSITORY
 
 SMALL = Parameters(meta_steps=6, num_inner_models=3, batch_size=16, eval_frequency=2, attack_steps=3, inner_lr=0.1)
@@ -82,6 +84,9 @@ def test_images_come_from_a_folder_of_pictures_or_an_array_file(tmp_path, parts)
     ("arrays", "said"),
     [
         ({"images": np.zeros((9, 5, 5, 7), np.uint8), "labels": np.arange(9) % 2}, "1 or 3 channels"),
+        ({"images": np.zeros((9, 25)), "labels": np.arange(9) % 2}, "not features"),
+        ({"images": np.full((9, 5, 5), 300), "labels": np.arange(9) % 2}, "float from 0 to 1"),
+        ({"images": np.full((9, 5, 5), np.nan), "labels": np.arange(9) % 2}, "finite"),
         ({"images": np.full((9, 5, 5), 3.0), "labels": np.arange(9) % 2}, "float from 0 to 1"),
         ({"images": np.zeros((9, 5, 5), np.uint8), "labels": np.arange(8) % 2}, "9 images and 8 labels"),
         ({"pictures": np.zeros((9, 5, 5))}, "needs arrays 'images' and 'labels'"),
@@ -94,6 +99,15 @@ def test_images_that_cannot_be_used_are_one_sentence(tmp_path, arrays, said):
     np.savez(tmp_path / "own.npz", **arrays)
     with pytest.raises(SystemExit, match=said):
         datarater_downstream.main([*SMALLEST, "--images", str(tmp_path / "own.npz"), "--out", str(tmp_path / "r.json")])
+
+
+def test_a_class_with_too_few_images_for_the_control_is_one_sentence(parts):
+    """The out-of-fold control needs as many samples of each class as it has folds."""
+    train, test = parts
+    rare = Samples(train.images[:300], (torch.arange(300) < 4).long())
+    spoiling = Spoiling("shuffle", CORRUPTIONS["shuffle"], 0.4, (1.0, 1.0))
+    with pytest.raises(SourceError, match="folds need as many of each"):
+        draw_task((rare, test), Sizes(300, 20, 0.5), spoiling, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 from benchmarks.dvrl import DVRL, load, save
 from benchmarks.dvrl.core import ACTIVATIONS
 from benchmarks.dvrl.rewards import METRICS
-from benchmarks.dvrl.samples import as_images, as_labels
 from benchmarks.dvrl.storage import FORMAT
+from benchmarks.images_and_labels import as_images, as_labels
 from reference_solutions import dvrl_filter
 from tests.test_dvrl import blobs
 

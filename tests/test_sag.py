@@ -1,12 +1,9 @@
-"""S-aware gating: the core against hand-computed cases and on a stream, the cell, the benchmark."""
-
-import json
+"""S-aware gating: the core against hand-computed cases and on a stream, and the cell."""
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import sag_stream
 from grader.analysis import read_truth
 from reference_solutions.sag_gate import MODES, detrend, impute, invert, newest_window, query, sag
 from tests.conftest import answer, answers
@@ -237,31 +234,3 @@ def test_the_share_of_ones_is_corrected_for_the_predictors_errors(cell):
     h_on_val = np.array([1] + [0] * 9 + [0] + [1] * 9)
     h_on_train, labels = np.array([0, 1] * 5 + [1] * 10), np.repeat([0, 1], 10)
     np.testing.assert_allclose(cell.share_of_ones(h_on_train, labels, h_on_val, val_labels), [0.5, 0.98])
-
-
-def test_the_benchmark_writes_its_table_and_plot(monkeypatch, tmp_path, capsys):
-    """A tiny stream gives one row per setting, a JSON and a PNG; --plot does it again from the JSON alone."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(640) % 10
-    images = torch.randn(640, 1, 28, 28, generator=generator) + labels.view(-1, 1, 1, 1) / 5
-    monkeypatch.setattr(sag_stream, "read_stream", lambda count, device: (images, labels))
-    monkeypatch.setattr(sag_stream, "DEFAULT", sag_stream.Size(640, (0.5,), 2))
-    out = tmp_path / "results" / "stream.json"
-    arguments = ["sag_stream", "--device", "cpu", "--out", str(out)]
-    monkeypatch.setattr("sys.argv", arguments)
-    sag_stream.main()
-    printed = capsys.readouterr().out
-    assert printed.count("±") == 5 * 5
-    assert len(json.loads(out.read_text())["streams"]) == 10
-    out.with_suffix(".png").unlink()
-    monkeypatch.setattr("sys.argv", [*arguments, "--plot"])
-    sag_stream.main()
-    assert capsys.readouterr().out == printed
-    assert out.with_suffix(".png").stat().st_size > 10_000
-
-
-def test_the_benchmark_says_how_to_get_its_images(monkeypatch, tmp_path):
-    """Without the data set's files it ends with the command that installs them."""
-    monkeypatch.setattr(sag_stream, "DEFAULT_FOLDER", tmp_path)
-    with pytest.raises(SystemExit, match="apt-get install dataset-fashion-mnist"):
-        sag_stream.read_stream(10, torch.device("cpu"))

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from competition.splits import open_split
 from grader.analysis import corrupted_sample_discovery, read_truth, selection_quality
 from grader.analysis.analyzing import ANALYSIS_FILE
+from grader.analysis.metrics import evaluate_values
+from grader.analysis.plots import removal_figure
 from grader.analysis.valuation import (
     PCALogisticRegression,
     Samples,
@@ -344,6 +346,17 @@ def test_values_are_analyzed_from_an_array_and_from_a_table_alike(data, tmp_path
     corrupted = train.targets.numpy() != read_truth(data / "private", train).numpy()
     assert array["detection"]["auc"] == detection(values, corrupted).auc
     assert list(image_sizes(tmp_path / "npy")) == ["discovery.png", "removal.png", "values.png"]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_line_of_chance_is_that_of_the_classes(npz_data, classes):
+    """The removal plot has it at 1 / classes."""
+    folder, known = npz_data
+    for name in ("train", "valid", "test"):
+        rewrite(folder / f"{name}.npz", **{f"y_{name}": np.arange(len(getattr(known, name).y)) % classes})
+    analysis = evaluate_values("values", known.train.x[:, 0], read_npz_data(folder), None)
+    levels = {line.get_label(): line.get_ydata()[0] for line in removal_figure(analysis).axes[0].lines}
+    assert levels[f"chance ({1 / classes:.3f})"] == 1 / classes
 
 
 def test_values_for_npz_data_are_analyzed(npz_data, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from scipy.stats import linregress
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.controls import out_of_fold
 from benchmarks.datarater.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.datarater.corruptions import CORRUPTIONS, Spoiling
 from benchmarks.datarater.downstream import Training, judge, train_classifier
@@ -250,12 +251,12 @@ def measure(
     """Measure one regime with one seed: controls, and every rater."""
     spoiling = plan.spoiling(corruption)
     task = draw_task(parts, plan.sizes, spoiling, seed)
-    rows = torch.arange(len(task.train))
-    for name, probabilities in (
-        (HELD_OUT_ALONE, task.held_out_probabilities(task.train)),
-        (OUT_OF_FOLD, task.out_of_fold_probabilities),
-    ):
-        yield Detection(corruption, name, False, seed, area(task, probabilities[rows, task.train.labels].numpy()))
+    given = task.held_out_probabilities(task.train)[torch.arange(len(task.train)), task.train.labels]
+    yield Detection(corruption, HELD_OUT_ALONE, False, seed, area(task, given.numpy()))
+    given_out_of_fold = out_of_fold(
+        task.train.images, task.train.labels, task.held_out.images, task.held_out.labels, seed
+    )
+    yield Detection(corruption, OUT_OF_FOLD, False, seed, area(task, given_out_of_fold))
     classifier = named(plan.classifier, INNER_MODELS, "classifier")
     parameters, training = plan.parameters, plan.training
 

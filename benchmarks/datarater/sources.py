@@ -14,9 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from benchmarks.controls import FOLDS
 from benchmarks.datarater.corruptions import Spoiling, spoil
 from benchmarks.datarater.streams import Stream, numpy_stream
 from benchmarks.datarater.task import Samples, Task
+from benchmarks.images_and_labels import as_images, as_labels
 from competition.errors import SourceError
 from competition.pool.make_pool import DEFAULT_FOLDER, read_part
 from competition.pool.pictures import read_picture
@@ -45,38 +47,22 @@ class Sizes:
     train_split_ratio: float = 0.75
 
 
-def as_images(images: np.ndarray) -> torch.Tensor:
-    """Return images as float32 [N, C, H, W] between 0 and 1.
-
-    Raises:
-        SourceError: they have another shape, kind or range.
-    """
-    shape = images.shape
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and shape[1] not in (1, 3) and shape[3] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    elif images.ndim != 4 or shape[1] not in (1, 3):
-        raise SourceError(f"images of shape {shape}: [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels C")
-    if images.dtype == np.uint8:
-        return torch.from_numpy(images / np.float32(255))
-    if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
-        raise SourceError("images must be uint8, or float from 0 to 1")
-    return torch.from_numpy(np.ascontiguousarray(images, np.float32))
-
-
 def as_samples(images: np.ndarray, labels: np.ndarray) -> Samples:
     """Return images and labels as samples.
 
     Raises:
-        SourceError: see `as_images`; or labels are no integers from 0, or not as many.
+        SourceError: see `as_images` and `as_labels`; or images are features, or of another kind or range.
     """
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
-        raise SourceError(f"labels must be integers from 0, one for each image, not {labels.dtype} {labels.shape}")
-    if len(images) != len(labels):
-        raise SourceError(f"{len(images)} images and {len(labels)} labels")
-    return Samples(as_images(images), torch.from_numpy(labels.astype(np.int64)))
+    try:
+        shaped, numbered = as_images(images), as_labels(labels, len(images))
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    if shaped.dim() == 2:
+        raise SourceError(f"images must be [N, H, W], [N, C, H, W] or [N, H, W, C], not features {list(shaped.shape)}")
+    in_range = np.issubdtype(images.dtype, np.floating) and shaped.min() >= 0 and shaped.max() <= 1
+    if images.dtype != np.uint8 and not in_range:
+        raise SourceError("images must be uint8, or float from 0 to 1")
+    return Samples(shaped, numbered)
 
 
 def read_idx_folder(folder: Path) -> Parts:
@@ -171,5 +157,7 @@ def draw_task(parts: tuple[Samples, Samples], sizes: Sizes, spoiling: Spoiling, 
     if classes < 2 or not tests or len(train.at(rows[first:]).labels.unique()) < 2 or first < FEWEST * classes:
         raise SourceError(f"too few images: {first} to train on, {count - first} held out, {tests} to test on")
     spoilt, which, level = spoil(train.at(rows[:first]), classes, spoiling, seed)
+    if (fewest := int(spoilt.labels.unique(return_counts=True)[1].min())) < FOLDS:
+        raise SourceError(f"too few images: a class has {fewest} to train on, and {FOLDS} folds need as many of each")
     test_rows = torch.from_numpy(generator.permutation(len(test))[:tests])
     return Task(spoilt, train.at(rows[first:]), test.at(test_rows), which, level, classes)

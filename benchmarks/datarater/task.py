@@ -14,7 +14,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 COMPONENTS = 48
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -103,17 +102,6 @@ class Task:
         """p_val(x): class probabilities of samples by that model, float32 [N, C]."""
         model = self.held_out_model
         return self.spread(model.predict_proba(self.features(samples)), model.classes_)
-
-    @cached_property
-    def out_of_fold_probabilities(self) -> torch.Tensor:
-        """Class probabilities of the training images by a logistic regression on the other folds of the same split."""
-        features, labels = self.features(self.train), self.train.labels.numpy()
-        found = torch.zeros(len(labels), self.classes)
-        for fold in range(FOLDS):  # the samples stand in random order
-            here = np.arange(len(labels)) % FOLDS == fold
-            model = LogisticRegression(C=0.1, max_iter=1000).fit(features[~here], labels[~here])
-            found[here] = self.spread(model.predict_proba(features[here]), model.classes_)
-        return found
 
     def spread(self, probabilities: np.ndarray, classes: np.ndarray) -> torch.Tensor:
         """Return probabilities of all C classes, float32 [N, C], where some have no sample to learn from."""

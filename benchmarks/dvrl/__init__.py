@@ -10,7 +10,6 @@
 The mathematics is that of `reference_solutions/dvrl_filter.py`; with the cell's settings both give the same bits. Its
 modules:
 
-    samples      what images and labels may look like
     rewards      what a predictor is rewarded for
     core         the valuator
     storage      saves and loads one

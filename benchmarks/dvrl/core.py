@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from benchmarks.dvrl.rewards import METRICS
-from benchmarks.dvrl.samples import as_images, as_labels, check_classes
+from benchmarks.images_and_labels import as_images, as_labels
 from reference_solutions import dvrl_filter
 from reference_solutions.dvrl_filter import (
     OneByOne,
@@ -41,6 +41,26 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "gelu": nn.GELU,
 }
+
+
+def check_classes(y: torch.Tensor, val_y: torch.Tensor) -> int:
+    """Return the number of classes of training labels [N] and validation labels [V].
+
+    Raises:
+        ValueError: training has a single class, or the validation set too few samples of one of training's classes.
+    """
+    if len(y.unique()) < 2:
+        raise ValueError("the training labels are all the same: there is nothing to learn")
+    classes = int(max(y.max(), val_y.max())) + 1
+    there = torch.bincount(val_y, minlength=classes)
+    wanted = torch.bincount(torch.cat([y, val_y]), minlength=classes) > 0
+    short = torch.nonzero(wanted & (there < 2)).flatten().tolist()
+    if short:
+        raise ValueError(
+            f"the validation set needs two samples of each class, one to reward and one held back; it has "
+            f"{int(there[short[0]])} of class {short[0]}"
+        )
+    return classes
 
 
 class DataValueEstimator(dvrl_filter.DataValueEstimator):

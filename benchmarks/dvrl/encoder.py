@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import inception_v3
 
-from benchmarks.dvrl.samples import as_images
+from benchmarks.images_and_labels import as_images
 from reference_solutions.dvrl_filter import InceptionV3
 
 MOST_BYTES = 1 << 30  # torchvision's file has 109 MB

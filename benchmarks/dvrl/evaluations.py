@@ -24,11 +24,6 @@ Floats = npt.NDArray[np.float64]
 Run = dict[str, Any]
 
 
-def number_of_classes(data: ValuationData) -> int:
-    """Count the classes of the training and validation labels."""
-    return len(np.unique(np.concatenate([data.train.y, data.valid.y])))
-
-
 def finite_or_none(numbers: Floats) -> list[float | None]:
     """Return numbers for a JSON file, which knows no NaN."""
     return [None if math.isnan(number) else round(float(number), 6) for number in numbers]

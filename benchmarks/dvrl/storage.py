@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks.dvrl.core import ACTIVATIONS, DVRL
-from benchmarks.dvrl.samples import MOST_CLASSES
+from benchmarks.images_and_labels import MOST_CLASSES
 from competition.untrusted_file import NotAFile, TooLarge, read_untrusted_file
 from grader.safe_io import write_whole
 from reference_solutions.dvrl_filter import flatten

@@ -37,6 +37,7 @@ class Analysis:
     Attributes:
         source: the run folder or file that the values come from.
         samples, corrupted: training samples, and how many of them have a wrong label; None where nobody knows.
+        classes: number of classes.
         robust_learning, lowest_first, highest_first: what training on the values gives; balanced accuracy.
         detection, discovery: how the values find wrong labels; None where nobody knows them.
         selection: how good the selections were; None where the values are not those of a run.
@@ -45,6 +46,7 @@ class Analysis:
     source: str
     samples: int
     corrupted: int | None
+    classes: int
     robust_learning: RobustLearning
     lowest_first: Removal
     highest_first: Removal
@@ -104,4 +106,4 @@ def evaluate_values(source: str, values: Floats, data: ValuationData, selection:
     corrupted = None if data.corrupted is None else int(np.count_nonzero(data.corrupted))
     weighted = robust_learning(values, data)
     detected, discovery = detect(values, data.corrupted)
-    return Analysis(source, len(values), corrupted, weighted, low, high, detected, discovery, selection)
+    return Analysis(source, len(values), corrupted, data.classes, weighted, low, high, detected, discovery, selection)

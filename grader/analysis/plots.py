@@ -62,7 +62,8 @@ def removal_figure(analysis: Analysis) -> Figure:
     ):
         axis.plot(curve.removed, curve.test, style, color=color, ms=4, label=name)
     axis.axhline(analysis.robust_learning.weighted, color=BLUE, ls="--", lw=1, label="none removed, weighted by value")
-    axis.axhline(0.5, color="gray", lw=1, ls=":")
+    chance = 1 / analysis.classes
+    axis.axhline(chance, color="gray", lw=1, ls=":", label=f"chance ({chance:.3f})")
     axis.set(title="removal by value", xlabel="share of samples removed", ylabel="balanced accuracy on test")
     axis.legend(frameon=False)
     return figure

@@ -91,6 +91,11 @@ class ValuationData:
     test: Samples
     corrupted: Mask | None
 
+    @property
+    def classes(self) -> int:
+        """Number of classes of the training and validation labels; by chance, balanced accuracy is 1 / classes."""
+        return len(np.unique(np.concatenate([self.train.y, self.valid.y])))
+
 
 def read_npz(folder: Path, name: str) -> tuple[Samples, dict[str, Array]]:
     """Read the samples of one of the files of `read_npz_data`, and all of its arrays by name."""

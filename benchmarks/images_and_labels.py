@@ -77,23 +77,3 @@ def as_labels(labels: Any, samples: int) -> torch.Tensor:
     if array.min() < 0 or array.max() >= MOST_CLASSES:
         raise ValueError(f"labels must go from 0 to {MOST_CLASSES - 1}; there are {array.min()} and {array.max()}")
     return torch.from_numpy(array.reshape(-1).astype(np.int64))
-
-
-def check_classes(y: torch.Tensor, val_y: torch.Tensor) -> int:
-    """Return the number of classes of training labels [N] and validation labels [V].
-
-    Raises:
-        ValueError: training has a single class, or the validation set too few samples of one of training's classes.
-    """
-    if len(y.unique()) < 2:
-        raise ValueError("the training labels are all the same: there is nothing to learn")
-    classes = int(max(y.max(), val_y.max())) + 1
-    there = torch.bincount(val_y, minlength=classes)
-    wanted = torch.bincount(torch.cat([y, val_y]), minlength=classes) > 0
-    short = torch.nonzero(wanted & (there < 2)).flatten().tolist()
-    if short:
-        raise ValueError(
-            f"the validation set needs two samples of each class, one to reward and one held back; it has "
-            f"{int(there[short[0]])} of class {short[0]}"
-        )
-    return classes
