@@ -11,6 +11,7 @@ What deviates, and why:
 - The noise rates, which the paper takes as known, are estimated from the clean validation set, once, at the first call.
 - The kept samples of the rarer class are repeated until both classes weigh the same, since the score is balanced.
 - T_k is the paper's share of the training (10 of 200 epochs), counted in batches: here it is 0.3 epochs.
+- A quota is rounded, and at least 1, where the authors' code truncates: one sample more in some batches.
 
 What it reached, with which seeds and versions: docs/methods.md.
 """

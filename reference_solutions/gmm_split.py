@@ -9,7 +9,8 @@ look alike to it.
 What deviates, and why:
 - One mixture per noisy class: their losses differ in level, and a common threshold would drop the rarer class.
 - The paper reads the losses from an extra pass in evaluation mode. Here they are those of the training batches, with
-  dropout on, and therefore averaged over the epochs (exponentially, 0.5), as the paper does for very high noise.
+  dropout on, and therefore averaged over the epochs: exponentially (0.5), since there are few of them. The paper takes
+  an average for very high noise only, the plain mean of the last 5 epochs.
 - The unlabelled rest is not used: there is no semi-supervised step in a selection.
 - Warm-up is one epoch on everything; there as later, both classes are balanced by repetition.
 

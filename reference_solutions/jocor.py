@@ -10,6 +10,9 @@ What deviates, and why:
 - The joint losses are ranked within each noisy class, with a forget rate for each, ramped up over the first T_k; the
   noise rates are estimated from the clean validation set; what is kept is repeated until both classes weigh the same.
 - For two classes a loss tells the whole prediction, p(observed label) = exp(-l), so the divergence needs no logits.
+  That is exact only while predictions are unsaturated: logits that lie more than about 14 apart have a float32 loss
+  below 1e-6, which is cut off there, so that samples of which both models are that sure tie.
+- The kept number is rounded, and at least 1, where the authors' code truncates: one sample more in some batches.
 
 What it reached, with which seeds and versions: docs/methods.md.
 """

@@ -75,6 +75,20 @@ def test_the_joint_loss_is_that_of_the_two_distributions(load_cell):
     assert np.allclose(cell.joint_loss(*losses).numpy(), expected)
 
 
+def test_the_joint_loss_cannot_rank_saturated_predictions(load_cell):
+    """Logits 10 apart are still ranked as the distributions would be; beyond 14 float32 losses tell no difference."""
+    cell = load_cell("jocor")
+    targets = torch.zeros(3, dtype=torch.int64)
+
+    def ranked(apart):
+        logits = torch.stack([torch.tensor(apart), torch.zeros(3)], dim=1)
+        losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        return cell.joint_loss(losses, losses)
+
+    assert ranked([10.0, 9.9, 9.8]).diff().min() > 0
+    assert (ranked([15.0, 17.0, 19.0]).diff() == 0).all()
+
+
 def test_agreement_outweighs_a_small_loss(load_cell):
     """Two models that disagree have a larger joint loss than two that are equally unsure."""
     cell = load_cell("jocor")
