@@ -7,6 +7,7 @@ colours for greys, a pixel is two of ten characters, from dark to light.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ BAR_COLUMNS = 20
 
 def half_blocks(image: npt.NDArray[np.float32]) -> Text:
     """Draw an image [H, W] from 0 to 1, with H even, as half blocks."""
-    text = Text(no_wrap=True)
+    text = Text(no_wrap=True, overflow="crop")
     grey = np.round(image * 255).astype(int)
     for upper, lower in zip(grey[::2], grey[1::2], strict=True):
         for above, below in zip(upper, lower, strict=True):
@@ -35,15 +36,15 @@ def half_blocks(image: npt.NDArray[np.float32]) -> Text:
 def shades(image: npt.NDArray[np.float32]) -> Text:
     """Draw an image [H, W] from 0 to 1 with characters, two for each pixel."""
     levels = np.round(image * (len(SHADES) - 1)).astype(int)
-    return Text("\n".join("".join(SHADES[level] * 2 for level in row) for row in levels), no_wrap=True)
+    return Text("\n".join("".join(SHADES[level] * 2 for level in row) for row in levels), no_wrap=True, overflow="crop")
 
 
-def probability_table(names: Sequence[str], probabilities: npt.NDArray[np.float32], mark: str) -> Table:
-    """List the classes with their numbers and probabilities, as bars of a mark too; the likeliest is bold."""
+def probability_table(names: Sequence[str], probabilities: npt.NDArray[np.float32], bar: str) -> Table:
+    """List the classes with their numbers and probabilities, these also as parts of a bar; the likeliest is bold."""
     table = Table.grid(padding=(0, 1))
     for number, (name, probability) in enumerate(zip(names, probabilities, strict=True)):
         style = "bold" if number == probabilities.argmax() else ""
-        cells = (str(number), name, f"{probability:4.0%}", mark * round(float(probability) * BAR_COLUMNS))
+        cells = (str(number), name, f"{probability:4.0%}", bar[: round(float(probability) * len(bar))])
         table.add_row(*(Text(cell, style, no_wrap=True) for cell in cells))
     return table
 
@@ -55,20 +56,22 @@ def show_in_terminal(
     unicode = "utf" in console.encoding
     blocks = unicode and console.color_system in ("256", "truecolor")
     drawn = half_blocks(image) if blocks else shades(image)
-    table = probability_table(names, probabilities, "█" if unicode else "#")
+    left = console.width - max(len(name) for name in names) - len("0  100% ")
+    table = probability_table(names, probabilities, ("█" if unicode else "#") * min(BAR_COLUMNS, max(left, 0)))
     beside = Table.grid(padding=(0, 2))
     beside.add_row(drawn, table)
-    if console.measure(beside).minimum <= console.width:
+    if console.measure(beside, options=console.options.update(max_width=1_000)).maximum <= console.width:
         console.print(beside)
     else:
-        console.print(drawn, table, sep="\n")
+        console.print(drawn, no_wrap=True, overflow="crop")
+        console.print(table)
 
 
 def show_in_notebook(
     image: npt.NDArray[np.float32], names: Sequence[str], probabilities: npt.NDArray[np.float32]
 ) -> None:
     """Display a figure: the image, and a bar for each class."""
-    from IPython.display import display
+    from IPython.display import Image, display
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 2.8), layout="constrained")
@@ -81,4 +84,6 @@ def show_in_notebook(
     right.set(xlim=(0, 1), xlabel="the network's probability")
     right.invert_yaxis()
     right.spines[["top", "right"]].set_visible(False)
-    display(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=90)
+    display(Image(data=png.getvalue()))
