@@ -240,7 +240,7 @@ def test_the_image_fits_the_terminal(colours, width, blocks, beside, capsys):
     assert max(len(line) for line in lines) <= width
     [shirt] = [line for line in lines if re.search(r"6 shirt", line)]
     assert "91%" in shirt
-    assert ("█" * 18 in shirt) == (width > 40)
+    assert ("█" * 18 in shirt) == (width > 30)
 
 
 @pytest.mark.slow
