@@ -11,7 +11,8 @@ from torch import nn
 FIRST_STEPS = 500
 STEPS = 20  # of each further fit
 BATCH_SIZE = 64
-LEARNING_RATE = 1e-3
+LARGE_STEPS = 400
+LEARNING_RATE, LATER_RATE = 1e-3, 3e-4  # after the large steps the small ones, so that figures jump less
 PREDICTED_AT_ONCE = 1_000
 
 
@@ -46,8 +47,9 @@ class LearningOn:
             rows = torch.randperm(len(targets), generator=self.order)[:BATCH_SIZE]
             self.optimizer.zero_grad()
             F.cross_entropy(self.network(inputs[rows]), targets[rows]).backward()
+            self.optimizer.param_groups[0]["lr"] = LEARNING_RATE if self.steps < LARGE_STEPS else LATER_RATE
             self.optimizer.step()
-        self.steps += steps
+            self.steps += 1
 
     @torch.no_grad()
     def predict_proba(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
