@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.datarater.experiment import BASELINE, LEVELS, RANDOM, Detection, Outcome
+from benchmarks.tables import difference, table
 
 COLOURS = {BASELINE: "0.35", RANDOM: "tab:orange"}
 RATER_COLOURS = ("tab:blue", "tab:green", "tab:purple", "tab:red", "tab:brown", "tab:pink")
@@ -40,20 +41,6 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
     """Return mean ± sample standard deviation; with one seed the value alone."""
     mean = f"{np.mean(values):.{digits}f}"
     return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
-
-
-def difference(values: Sequence[float], control: Sequence[float]) -> str:
-    """Return the mean difference, paired by seed, ± its standard error; with one seed the difference alone.
-
-    Bold where it is larger than twice the error.
-    """
-    apart = np.subtract(values, control)
-    mean = f"{round(float(apart.mean()), 4) + 0.0:+.4f}"  # no -0.0000
-    if len(apart) < 2:
-        return mean
-    error = apart.std(ddof=1) / len(apart) ** 0.5
-    told = f"{mean} ± {error:.4f}"
-    return f"**{told}**" if abs(apart.mean()) > 2 * error else told
 
 
 def outer(attack: bool) -> str:
@@ -133,12 +120,6 @@ def paired(values: Sequence[float], control: Sequence[float]) -> tuple[Sequence[
     """Return the values of the seeds that both have: a run that was stopped has one more of some."""
     seeds = min(len(values), len(control))
     return values[:seeds], control[:seeds]
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def tables(results: Results) -> str:
