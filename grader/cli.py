@@ -25,6 +25,7 @@ from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.pages.final import final_command
+from grader.platforms.cli import export_app, import_app
 from grader.safe_io import plain_line
 from grader.validation.cli import validate_command
 
@@ -93,3 +94,5 @@ for name, command in (
     ("validate", validate_command),
 ):
     app.command(name)(command)
+for name, group in (("export", export_app), ("import", import_app)):
+    app.add_typer(group, name=name)
