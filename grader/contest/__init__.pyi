@@ -1,3 +1,5 @@
+from .attended import Crew as Crew
+from .attended import require_sandbox as require_sandbox
 from .attended import unless_stopped as unless_stopped
 from .boards import Board as Board
 from .boards import Rules as Rules
@@ -11,7 +13,10 @@ from .options import StoreOption as StoreOption
 from .options import board_of as board_of
 from .options import rules_of as rules_of
 from .references import reference_scores as reference_scores
+from .single import Answer as Answer
+from .single import Counter as Counter
 from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv
 from .store import open_existing as open_existing
+from .workers import Workers as Workers

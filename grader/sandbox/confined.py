@@ -121,7 +121,9 @@ def run_confined(job: Job) -> Iterator[Running]:
         try:
             with open(told_write, "w", encoding="utf-8") as stream:
                 json.dump(allowed, stream)
-            process = start_reaped([sys.executable, "-I", "-S", confine.__file__, str(told_read)], pass_fds=(told_read,))
+            process = start_reaped(
+                [sys.executable, "-I", "-S", confine.__file__, str(told_read)], pass_fds=(told_read,)
+            )
         finally:
             os.close(told_read)
         running = Confined(process, folder)

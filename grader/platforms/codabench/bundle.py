@@ -23,6 +23,16 @@ from grader.platforms.codabench.texts import TERMS, all_pages
 from grader.verdicts import InfrastructureError
 
 HERE = Path(__file__).parent
+RUN = """# Starts the part of the kit that lies beside it.
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, "kit")
+
+from grader.platforms.codabench.{part} import main
+
+sys.exit(main())
+"""
 WORKER_FILES = {
     "docker-compose.yml": "docker-compose.yml",
     ".env": "worker.env",
@@ -38,7 +48,7 @@ def template(name: str) -> str:
 
 def command(line: str) -> bytes:
     """Return the ``metadata.yaml`` of a program."""
-    return yaml.safe_dump({"command": line}).encode()
+    return f"command: {line}\n".encode()
 
 
 def one_split_manifest(private: Path, split: str) -> bytes:
@@ -58,7 +68,7 @@ def program_files(name: str, part: str) -> Files:
     """Return a program that starts a part of the kit, with the kit beside it."""
     return {
         f"{name}/metadata.yaml": command("python3 run.py"),
-        f"{name}/run.py": template("run.py").replace("PART", part).encode(),
+        f"{name}/run.py": RUN.format(part=part).encode(),
         **kit_files(f"{name}/kit"),
     }
 
@@ -124,6 +134,8 @@ def bundle_files(contest: Contest, data: Path, mode: Mode, image: str, opening: 
             **mode_files(contest, data, mode),
         }
     except FileNotFoundError as error:
+        if not Path(error.filename).is_relative_to(data):
+            raise
         raise InfrastructureError(f"{error.filename} is missing: build the data again") from None
     titles = {name: title for name, (title, _) in pages.items()}
     document = document_of(contest, mode, image, opening, titles)

@@ -54,7 +54,7 @@ def checklist(contest: Contest, mode: Mode, image: str) -> str:
 
 - [ ] *Details*: choose the queue. Without it the default one is used.
 - [ ] *Participation*: read the terms, which are general; add whom participants may ask.
-- [ ] *Phases*: start and end are in UTC there. Check them{'' if contest.rules.closing else '; no end is set'}.
+- [ ] *Phases*: start and end are in UTC there. Check them{"" if contest.rules.closing else "; no end is set"}.
       {daily} submissions a day.
 - [ ] *Administration*: who may register. Registration asks for your approval.
 
@@ -62,8 +62,8 @@ def checklist(contest: Contest, mode: Mode, image: str) -> str:
 
 - [ ] Submit `solution_all_samples` of the bundle as a zip: *Finished*, verdict code 0, about 0 points.
 - [ ] Submit an empty notebook: *Finished*, verdict code 1, 0 points, and the reason under *Detailed results*.
-- [ ] {'Stop the daemon and submit' if worker else 'Submit while no worker runs, then start one'}: \
-{'*Failed*, which costs nobody a submission.' if worker else 'it waits, and is graded.'}
+- [ ] {"Stop the daemon and submit" if worker else "Submit while no worker runs, then start one"}: \
+{"*Failed*, which costs nobody a submission." if worker else "it waits, and is graded."}
 - [ ] Delete these submissions, publish the competition.
 
 ## While it runs

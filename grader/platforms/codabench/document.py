@@ -1,4 +1,4 @@
-"""The ``competition.yaml`` of a contest, as a pure function: from what the organizer decided to what Codabench reads."""
+"""The ``competition.yaml`` of a contest, as a pure function of what the organizer decided."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def step_seconds(contest: Contest, mode: Mode) -> int:
 
 def task_of(mode: Mode) -> dict[str, Any]:
     """Return the one task."""
-    task: dict[str, Any] = {"index": 0, "name": "Select the samples to learn from", "scoring_program": "scoring_program"}
+    task: dict[str, Any] = {
+        "index": 0,
+        "name": "Select the samples to learn from",
+        "scoring_program": "scoring_program",
+    }
     if mode is Mode.BUNDLE:
         task |= {
             "description": "Trains against the notebook, then again from what it selected, and scores.",
@@ -68,20 +72,23 @@ def phase_of(contest: Contest, mode: Mode, opening: datetime) -> dict[str, Any]:
     return phase
 
 
-def leaderboard_of(contest: Contest) -> dict[str, Any]:
-    """Return the board, whose first column ranks."""
+def leaderboard_of(contest: Contest, mode: Mode) -> dict[str, Any]:
+    """Return the board, whose first column ranks; in bundle mode nobody who may be trusted has timed the notebook."""
+    columns = [column for column in COLUMNS if mode is Mode.WORKER or column.key != "seconds"]
     return {
         "title": "Public board",
         "key": "public",
         "submission_rule": RULES[contest.rules.policy],
         "columns": [
             {"title": each.title, "key": each.key, "index": index, "sorting": each.sorting, "precision": each.precision}
-            for index, each in enumerate(COLUMNS)
+            for index, each in enumerate(columns)
         ],
     }
 
 
-def document_of(contest: Contest, mode: Mode, image: str, opening: datetime, pages: Mapping[str, str]) -> dict[str, Any]:
+def document_of(
+    contest: Contest, mode: Mode, image: str, opening: datetime, pages: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the whole document.
 
     Args:
@@ -111,5 +118,5 @@ def document_of(contest: Contest, mode: Mode, image: str, opening: datetime, pag
         "tasks": [task_of(mode)],
         "solutions": [{"index": 0, "tasks": [0], "path": "solution_all_samples"}],
         "phases": [phase_of(contest, mode, opening)],
-        "leaderboards": [leaderboard_of(contest)],
+        "leaderboards": [leaderboard_of(contest, mode)],
     }

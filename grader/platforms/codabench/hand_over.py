@@ -16,6 +16,7 @@ import stat
 import struct
 import sys
 import time
+from pathlib import Path
 
 RESULTS = "/app/input/res"
 OUTPUT = "/app/output"
@@ -65,7 +66,7 @@ def read_notebook(folder: str) -> bytes:
     Raises:
         Fault: there is none, or more than one, or it is no regular file, or too large.
     """
-    found = notebooks_below(folder) if os.path.isdir(folder) else []
+    found = notebooks_below(folder) if Path(folder).is_dir() else []
     if len(found) != 1:
         what = "no notebook" if not found else f"{len(found)} notebooks"
         raise Fault(f"The submission holds {what}: zip one .ipynb file, and nothing else")
@@ -131,10 +132,8 @@ def main(seconds: float) -> int:
     except GraderFailed as failure:
         print(f"not graded, and not counted: {failure}", file=sys.stderr)
         return 1
-    with open(os.path.join(OUTPUT, "detailed_results.html"), "wb") as stream:
-        stream.write(page)
-    with open(os.path.join(OUTPUT, "scores.json"), "wb") as stream:
-        stream.write(scores)
+    Path(OUTPUT, "detailed_results.html").write_bytes(page)
+    Path(OUTPUT, "scores.json").write_bytes(scores)
     return 0
 
 

@@ -1,22 +1,22 @@
 """Bundle mode, first step: trains against the notebook, and leaves the index lists and the record, nothing else.
 
 No test set is in this container. The output folder may hold whatever a submission's own command wrote, so it is
-emptied first. The step always ends with status 0, as Codabench goes on to the scoring anyway; that tells from the record
-whose fault it was.
+emptied first. The step always ends with status 0, as Codabench goes on to the scoring anyway; that tells from the
+record whose fault it was.
 """
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from grader.grading import RECORD_FILE, Artifacts, Record, draft_record, grade
-from grader.grading import pack_selections as pack
+from grader.grading import RECORD_FILE, Artifacts, Record, draft_record, grade, pack_selections
 from grader.platforms.codabench.hand_over import Fault, read_notebook
 from grader.platforms.codabench.lists import LISTS_FILE
-from grader.platforms.codabench.places import Places, settings_here
+from grader.platforms.codabench.places import IN_CONTAINER, Places, settings_here
 from grader.safe_io import write_whole
 from grader.sandbox import Backend, bwrap_problem, confined_problem
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
@@ -59,18 +59,16 @@ def ingest(places: Places) -> tuple[Record, Artifacts]:
         settings = settings_here(places, places.data, "val", chosen_backend())
     except InfrastructureError as error:
         draft = draft_record(settings)
-        from dataclasses import replace
-
         return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=error.message, points=None), Artifacts()
     return grade(notebook_of(places.submission), settings)
 
 
-def main(places: Places = Places()) -> int:
+def main(places: Places = IN_CONTAINER) -> int:
     """Run the step and return its exit status: 0."""
     empty(places.output)
     record, artifacts = ingest(places)
     if artifacts.selections:
-        np.savez_compressed(places.output / LISTS_FILE, allow_pickle=False, **pack(artifacts.selections))
+        np.savez_compressed(places.output / LISTS_FILE, allow_pickle=False, **pack_selections(artifacts.selections))
     write_whole(places.output / RECORD_FILE, record.to_json())
     print(record.verdict.value, record.message, sep=": ")
     return 0

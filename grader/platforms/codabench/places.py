@@ -34,6 +34,9 @@ class Places:
     reference: Path = APP / "input" / "ref"
 
 
+IN_CONTAINER = Places()
+
+
 def settings_here(places: Places, data: Path, split: str, backend: Backend) -> Settings:
     """Return how to grade: what the export wrote beside the program, on a CPU.
 

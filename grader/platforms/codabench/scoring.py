@@ -29,7 +29,7 @@ from grader.grading import (
     write_run,
 )
 from grader.platforms.codabench.lists import LISTS_FILE, forged, read_lists
-from grader.platforms.codabench.places import Places, settings_here
+from grader.platforms.codabench.places import IN_CONTAINER, Places, settings_here
 from grader.platforms.codabench.scores import CODES, scores_of
 from grader.safe_io import NotAFile, TooLarge, parse_json, plain_message, read_untrusted_file
 from grader.sandbox import Backend
@@ -84,8 +84,8 @@ def score(places: Places) -> tuple[Record, Artifacts]:
         return replace(draft, verdict=fault.verdict, message=fault.message), Artifacts()
 
 
-def main(places: Places = Places()) -> int:
-    """Run the step and return its exit status: 0 with scores, 1 where the fault is ours and the submission not counted."""
+def main(places: Places = IN_CONTAINER) -> int:
+    """Run the step and return its exit status: 0 with scores, 1 where the fault is ours and nothing is counted."""
     try:
         record, artifacts = score(places)
         scores = scores_of(record)
