@@ -16,6 +16,7 @@ Its modules:
     removals     its log of who was removed and taken back
     batch        grades many submissions, each once
     attended     a batch that somebody watches
+    single       grades one notebook that somebody hands over and waits for
     turns        which of them, and in which order
     workers      who grades: this process, or Ray
     progress     the live table of a batch

@@ -1,4 +1,4 @@
-"""Confine this process for good, then become a command: Landlock, a filter of system calls, limits, no new privileges.
+"""Confine this process for good, then become a command: Landlock, a filter of system calls, limits, no capabilities.
 
 Run as a program by `grader.sandbox.confined`, with nothing but the standard library: its one argument is the number of
 a descriptor, from which it reads what is allowed as JSON. What Landlock is: landlock(7), Linux. It restricts what may
@@ -19,6 +19,7 @@ from typing import Any
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every machine
 CREATE_RULESET_VERSION, RULE_PATH_BENEATH = 1, 1
+CAPABILITY_VERSION = 0x20080522
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -96,12 +97,19 @@ def filter_calls(program: bytes) -> None:
     checked(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(filtering), 0, 0), "the filter of calls")
 
 
+def drop_capabilities() -> None:
+    """Give up every capability; without new privileges, no program that is started later gets one back."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION, 0))
+    checked(libc.capset(header, ctypes.create_string_buffer(24)), "the capabilities")
+
+
 def become(allowed: dict[str, Any]) -> None:
     """Confine this process as `allowed` says, and become its command."""
     os.chdir(allowed["folder"])
     for kind, most in allowed["limits"]:
         resource.setrlimit(kind, (most, most))
     checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    drop_capabilities()
     restrict_files(allowed["read"], allowed["write"])
     filter_calls(bytes.fromhex(allowed["filter"]))
     os.execve(allowed["command"][0], allowed["command"], allowed["environment"])
