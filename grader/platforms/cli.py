@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from grader.contest_file import Contest
-from grader.options import fail, say
+from grader.contest_file import DEFAULT, Contest, ContestOption
+from grader.options import DataOption, fail, say
 from grader.platforms.exporting import EXPORT_FILE, Plan, write_export
+from grader.platforms.kaggle.files import name_problem
 from grader.verdicts import InfrastructureError
 
 export_app = typer.Typer(no_args_is_help=True, help="Write what a platform needs to hold the public part of a contest.")
@@ -35,3 +36,20 @@ def export(out: Path, plan: Plan, contest: Contest, data: Path, write: Callable[
     for sentence in plan.not_secret:
         say(f"notice: {sentence}", err=True)
     say(f"wrote {out}; {out / EXPORT_FILE} says what was left out, and why")
+
+
+@export_app.command("kaggle")
+def export_kaggle_command(
+    contest: ContestOption,
+    out: OutOption,
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Your name in Kaggle's addresses: kaggle.com/NAME.")],
+    slug: Annotated[str, typer.Option(metavar="SLUG", help="The competition's: kaggle.com/competitions/SLUG.")],
+    data: DataOption = DEFAULT.data,
+) -> None:
+    """Write a Kaggle competition whose metric trains again from index lists; nothing is uploaded."""
+    if (problem := name_problem(owner, slug)) is not None:
+        raise typer.BadParameter(problem)
+    from grader.platforms.kaggle.export import PLAN, Target, write_kaggle
+
+    target = Target(owner, slug)
+    export(out, PLAN, contest, data, lambda folder: write_kaggle(folder, target, contest, data))
