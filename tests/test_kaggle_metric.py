@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -251,6 +252,16 @@ def test_a_run_on_kaggle_writes_what_the_metric_scores_as_the_grader(data, expor
     truth = TaskDataset(data / "private" / "test_a").targets.numpy()
     assert [balanced_accuracy_score(truth, each.numpy()) for each in predicted] == graded.record["bac"]
     assert both == pytest.approx(graded.record["bac_mean"], abs=1e-12)
+
+
+def test_neither_notebook_needs_the_kit(exported):
+    """Kaggle has no kit: what the metric and the starter need of it stands in their own cells."""
+    for name in ("metric/metric.ipynb", "starter/starter_notebook.ipynb"):
+        cells = json.loads((exported / name).read_text())["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.MULTILINE)
+        assert "torch" in imported
+        assert not {"competition", "grader"} & set(imported)
 
 
 def test_participants_see_no_byte_of_the_test_set(exported):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from grader.contest import CollectedOption, SourcesArgument, collect_command
 from grader.contest_file import DEFAULT, Contest, ContestOption
 from grader.options import DataOption, fail, say
 from grader.platforms.exporting import EXPORT_FILE, Plan, write_export
@@ -53,3 +54,23 @@ def export_kaggle_command(
 
     target = Target(owner, slug)
     export(out, PLAN, contest, data, lambda folder: write_kaggle(folder, target, contest, data))
+
+
+@import_app.command("codabench")
+def import_codabench_command(sources: SourcesArgument, out: CollectedOption = DEFAULT.submissions) -> None:
+    """Collect notebooks from Codabench, for grader batch: as grader collect does, from two files of its site.
+
+    They are bulk_submissions.zip of the organizer's list of submissions, and the CSV that the site gives at
+    api/submissions/?phase=N&format=csv, as the zip does not say when a submission came.
+    """
+    collect_command(sources, out)
+
+
+@import_app.command("kaggle")
+def import_kaggle_command(sources: SourcesArgument, out: CollectedOption = DEFAULT.submissions) -> None:
+    """Collect notebooks from Kaggle, for grader batch: as grader collect does, from what its client downloads.
+
+    They are folders of 'kaggle kernels pull OWNER/NAME -m -p FOLDER', one for each notebook, and the CSV of 'kaggle
+    kernels list --competition SLUG --csv', which says when each ran last.
+    """
+    collect_command(sources, out)

@@ -4,6 +4,13 @@ The notebook's cells above it are the task's, so that the training is the grader
 error holds no digit, so none of the solution.
 """
 
+from competition.task.constants import BATCH_SIZE, NUM_EPOCHS, NUM_THREADS
+from competition.task.data import KAGGLE_INPUTS, Batches
+from competition.task.model import SmallMobileNet
+from competition.task.selection import MAX_REPEATS
+from competition.task.training import train_two_models
+from grader.platforms.kaggle.packed import ROWS, SUBMISSION_COLUMNS, unpack_lists
+
 # PLATFORM CELL [metric]: trains again from the lists of a submission, and scores it.
 import hashlib
 from pathlib import Path
@@ -15,13 +22,6 @@ import pandas as pd
 import torch
 from sklearn.metrics import balanced_accuracy_score
 from torch.utils.data import DataLoader, Dataset, TensorDataset
-
-from competition.task.constants import BATCH_SIZE, NUM_EPOCHS, NUM_THREADS
-from competition.task.data import KAGGLE_INPUTS, Batches
-from competition.task.model import SmallMobileNet
-from competition.task.selection import MAX_REPEATS
-from competition.task.training import train_two_models
-from grader.platforms.kaggle.packed import ROWS, SUBMISSION_COLUMNS, unpack_lists
 
 Array = npt.NDArray[Any]
 METRIC_DATA = "label_noise_metric.npz"  # in the private data set beside this notebook

@@ -4,11 +4,6 @@ It stands behind the solution and changes no locked cell: it puts itself in the 
 names. At home it is a cell like any other, which the grader ignores.
 """
 
-# PLATFORM CELL [recording]: writes submission.csv at the end of each whole training.
-import csv
-
-import torch
-
 from competition.task.constants import NUM_EPOCHS
 from competition.task.data import Batches
 from competition.task.epoch import Epoch
@@ -16,6 +11,11 @@ from competition.task.model import SmallMobileNet
 from competition.task.selection import SelectIndices, normalise_selection
 from competition.task.solution_cell import locked
 from grader.platforms.kaggle.packed import ROWS, SUBMISSION_COLUMNS, SUBMISSION_FILE, pack_lists
+
+# PLATFORM CELL [recording]: writes submission.csv at the end of each whole training.
+import csv
+
+import torch
 
 locked.setdefault("train_only", locked["train_two_models"])
 
