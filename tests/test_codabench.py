@@ -19,18 +19,20 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from competition.notebook import starter_text
-from competition.task.constants import BATCH_SIZE
+from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from grader.cli import app
 from grader.contest import Counter
 from grader.contest.workers import InProcess
 from grader.grading import Settings, draft_record
-from grader.platforms.codabench import hand_over
+from grader.platforms.codabench import hand_over, ingestion
 from grader.platforms.codabench.caps import HOUR, Caps
 from grader.platforms.codabench.daemon import Daemon
 from grader.platforms.codabench.lists import read_lists
 from grader.platforms.codabench.make_submission import main as make_submission
+from grader.platforms.codabench.places import Places
 from grader.platforms.codabench.schema import faults
 from grader.platforms.codabench.scores import CODES, scores_of
+from grader.platforms.codabench.scoring import score
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 WORKER_BUNDLE = [
@@ -287,3 +289,80 @@ def test_two_daemons_do_not_share_a_socket(serving, data, tmp_path):
     counter = Counter("codabench", tmp_path / "b.sqlite", tmp_path / "runs", Settings(data, "test_a"))
     with pytest.raises(InfrastructureError, match="serves"):
         Daemon(path, counter, InProcess(), Caps(1, 1), str, print)
+
+
+RECORD = {"verdict": "OK", "message": ""}
+
+
+@pytest.fixture
+def scoring(data, tmp_path):
+    """Score what an ingestion may have left, in this process; return its record."""
+    results, program = tmp_path / "res", tmp_path / "program"
+    results.mkdir()
+    program.mkdir()
+    (program / "grading.json").write_text('{"seed": 123, "threads": 1, "seconds": null, "guard": null}')
+
+    def run(told, **lists):
+        (results / "record.json").write_text(told if isinstance(told, str) else json.dumps(told))
+        np.savez_compressed(results / "selections.npz", **lists)
+        record, _ = score(Places(program=program, results=results, reference=data))
+        return record
+
+    return run
+
+
+def lists_of(data, value):
+    """Make lists of a whole training: one index in each step, which is `value`."""
+    samples = json.loads((data / "public" / "manifest.json").read_text())["splits"]["train"]["images"]
+    steps = NUM_EPOCHS * -(-samples // BATCH_SIZE)
+    return {f"counts_{which}": np.ones(steps, "<u2") for which in (1, 2)} | {
+        f"indices_{which}": np.full(steps, value, "<u2") for which in (1, 2)
+    }
+
+
+def test_forged_lists_are_a_presentation_error(scoring, data):
+    """Too many, too few, of another type, outside of the batch: none of them scores, and none is an error of ours."""
+    whole = lists_of(data, 60_000)
+    for lists in (
+        {},
+        {"counts_1": np.zeros(1 << 22, "<u2")},
+        whole,
+        whole | {"indices_1": np.zeros(len(whole["indices_1"]), "<i8")},
+        whole | {"counts_1": whole["counts_1"][1:]},
+        whole | {"counts_2": whole["counts_2"] * 4096},
+    ):
+        record = scoring(RECORD, **lists)
+        assert (record.verdict, record.points) == (Verdict.PRESENTATION_ERROR, 0), sorted(lists)
+
+
+def test_a_record_can_only_take_points_away(scoring, data):
+    """Of the ingestion's record a participant's verdict and message count, as harmless text; the rest is not read."""
+    told = scoring({"verdict": "TimeLimitExceeded", "message": "\x1b[31mslow", "points": 100, "bac_mean": 1.0})
+    assert (told.verdict, told.points, told.bac_mean) == (Verdict.TIME_LIMIT, 0, None)
+    assert "\x1b" not in told.message
+    for forged in ("[]", "{}", '{"verdict": "Winner", "message": ""}', "[" * 100_000):
+        assert scoring(forged).verdict is Verdict.PRESENTATION_ERROR
+    with pytest.raises(InfrastructureError, match="the ingestion failed: no sandbox"):
+        scoring({"verdict": "InfrastructureError", "message": "no sandbox"})
+
+
+def test_the_ingestion_empties_its_output_and_refuses_without_a_sandbox(data, tmp_path, monkeypatch):
+    """What lay in the output is gone, links not followed; where no sandbox works, no notebook runs: our fault."""
+    output, program, submission, outside = (tmp_path / name for name in ("output", "program", "sent", "outside"))
+    for folder in (output, program, submission, outside):
+        folder.mkdir()
+    (program / "grading.json").write_text('{"seed": 123, "threads": 1, "seconds": null, "guard": null}')
+    (submission / "mine.ipynb").write_text(starter_text())
+    (outside / "kept").write_text("x")
+    (output / "link").symlink_to(outside)
+    (output / "folder").mkdir()
+    (output / "scores.json").write_text("{}")
+    monkeypatch.setattr(ingestion, "bwrap_problem", lambda: "no bubblewrap")
+    monkeypatch.setattr(ingestion, "confined_problem", lambda: "no Landlock")
+    places = Places(program=program, submission=submission, data=data / "public", output=output)
+    assert ingestion.main(places) == 0
+    assert [path.name for path in output.iterdir()] == ["record.json"]
+    record = json.loads((output / "record.json").read_text())
+    assert record["verdict"] == "InfrastructureError"
+    assert record["message"] == "no notebook is run here without a sandbox: no bubblewrap; and no Landlock"
+    assert (outside / "kept").exists()

@@ -4,6 +4,7 @@ Its modules:
 
     layouts      whose a notebook is, by the names in a platform's download
     downloads    these downloads, zipped or unpacked
+    listings     a platform's list of submissions: whose each is, and when it came
     collecting   from them to a folder and a CSV
     entries      a submitted file becomes an entry, or is left aside
     folder       a folder of submissions

@@ -3,6 +3,9 @@ from .attended import require_sandbox as require_sandbox
 from .attended import unless_stopped as unless_stopped
 from .boards import Board as Board
 from .boards import Rules as Rules
+from .cli import CollectedOption as CollectedOption
+from .cli import SourcesArgument as SourcesArgument
+from .cli import collect_command as collect_command
 from .final import make_final as make_final
 from .fitting import require_fit as require_fit
 from .options import LimitOption as LimitOption

@@ -120,6 +120,7 @@ def rules(sections: Mapping[str, str], contest: Contest) -> str:
 def submitting(sections: Mapping[str, str]) -> str:
     """Return how to submit."""
     check = sections["How to submit"].split("Before that, ", 1)[1]
+    check = check.replace("on the validation set below", "that the notebook prints for the validation set")
     return "\n\n".join(
         (
             "# How to submit",
