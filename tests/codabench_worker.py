@@ -43,17 +43,38 @@ class Submitted:
     results: Path
 
 
+def in_container(python: Path, mounts: dict[str, tuple[Path, bool]], environment: tuple[str, ...] = ()) -> list[str]:
+    """Return bubblewrap's command line up to that of a container: no capability, no namespaces, no network.
+
+    Args:
+        python: the interpreter whose environment stands for the image.
+        mounts: by their names below ``/app``, the folders, and whether they may be written.
+        environment: further variables, as NAME=VALUE.
+    """
+    options = ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0", "--cap-drop", "ALL", "--disable-userns"]
+    options += ["--new-session", "--die-with-parent", "--clearenv"]
+    for variable in (f"PATH={python.parent}:/usr/bin:/bin", "OMP_NUM_THREADS=1", *environment):
+        options += ["--setenv", *variable.split("=", 1)]
+    base = Path(os.path.realpath(python)).parents[1]
+    for path in map(Path, (*SYSTEM, python.parents[1], base)):
+        shown = ("--symlink", str(path.readlink())) if path.is_symlink() else ("--ro-bind-try", str(path))
+        options += [*shown, str(path)]
+    options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for name, (path, writable) in mounts.items():
+        options += ["--bind" if writable else "--ro-bind", str(path), f"/app/{name}"]
+    return ["bwrap", *options, "--chdir", "/app/program", "--"]
+
+
 class Worker:
     """A worker for one bundle, in a folder of its own.
 
     Args:
         bundle: the bundle's zip.
         folder: what it works in.
-        namespaces: whether a container may make namespaces, and so bubblewrap: docker's may not.
     """
 
-    def __init__(self, bundle: Path, folder: Path, *, namespaces: bool = False) -> None:
-        self._folder, self._namespaces, self._runs = folder, namespaces, 0
+    def __init__(self, bundle: Path, folder: Path) -> None:
+        self._folder, self._runs = folder, 0
         self.data = folder / "data"
         self.data.mkdir(parents=True)
         with zipfile.ZipFile(bundle) as archive:
@@ -67,25 +88,9 @@ class Worker:
         if not told.is_file():
             return 0, ""
         command = shlex.split(yaml.safe_load(told.read_text())["command"])
-        options = ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0", "--cap-drop", "ALL", "--new-session"]
-        options += [] if self._namespaces else ["--disable-userns"]
-        options += ["--die-with-parent", "--clearenv", "--setenv", "PYTHONUNBUFFERED", "1"]
-        options += [
-            "--setenv",
-            "PATH",
-            f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "--setenv",
-            "OMP_NUM_THREADS",
-            "1",
-        ]
-        for path in map(Path, (*SYSTEM, sys.prefix, os.path.realpath(sys.base_prefix))):
-            shown = ("--symlink", str(path.readlink())) if path.is_symlink() else ("--ro-bind-try", str(path))
-            options += [*shown, str(path)]
-        options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-        for name, (path, writable) in {"program": (program, True), "data": (self.data, False), **mounts}.items():
-            options += ["--bind" if writable else "--ro-bind", str(path), f"/app/{name}"]
+        mounts = {"program": (program, True), "data": (self.data, False), **mounts}
         ran = subprocess.run(
-            ["bwrap", *options, "--chdir", "/app/program", "--", *command],
+            [*in_container(Path(sys.executable), mounts), *command],
             capture_output=True,
             text=True,
             check=False,

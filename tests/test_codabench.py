@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from competition.notebook import starter_text
 from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from grader.cli import app
-from grader.contest import Counter
+from grader.contest import OneByOne
 from grader.contest.workers import InProcess
 from grader.grading import Settings, draft_record
 from grader.platforms.codabench import hand_over, ingestion
@@ -236,7 +236,7 @@ def serving(data, short_folder, tmp_path):
     """Serve a socket with the real daemon; give its path and what it told."""
     told = []
     settings = Settings(data, "test_a", threads=1)
-    counter = Counter("codabench", tmp_path / "answers.sqlite", tmp_path / "runs", settings)
+    counter = OneByOne("codabench", tmp_path / "answers.sqlite", tmp_path / "runs", settings)
     path = short_folder / "grader.sock"
 
     def page(answer):
@@ -286,7 +286,7 @@ def test_a_container_that_asks_too_often_is_refused(serving):
 def test_two_daemons_do_not_share_a_socket(serving, data, tmp_path):
     """A socket that a daemon serves is not taken from it; one that nobody serves is."""
     path, _ = serving
-    counter = Counter("codabench", tmp_path / "b.sqlite", tmp_path / "runs", Settings(data, "test_a"))
+    counter = OneByOne("codabench", tmp_path / "b.sqlite", tmp_path / "runs", Settings(data, "test_a"))
     with pytest.raises(InfrastructureError, match="serves"):
         Daemon(path, counter, InProcess(), Caps(1, 1), str, print)
 

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from competition.notebook import graft, notebook_text
 from grader.cli import app
+from grader.platforms.codabench import ingestion, scoring
+from grader.platforms.codabench.places import Places
 from grader.platforms.codabench.scores import CODES
 from grader.sandbox.confine import LEAST_VERSION, landlock_version
 from grader.verdicts import Verdict
@@ -23,6 +25,7 @@ with_landlock = pytest.mark.skipif(
     landlock_version() < LEAST_VERSION,
     reason=f"this kernel has Landlock {landlock_version()}, {LEAST_VERSION} is needed",
 )
+BALANCED = (REPOSITORY / "reference_solutions" / "class_balance.py").read_text()
 CO_TEACHING = (REPOSITORY / "reference_solutions" / "co_teaching.py").read_text()
 FORGER = """
 import os, time
@@ -72,12 +75,17 @@ def test_bundle_mode_scores_as_the_grader_does(bundle, grade, tmp_path):
     assert "Every batch was answered" in submitted.page
 
 
-def test_bundle_mode_takes_bubblewrap_where_it_starts(bundle, tmp_path):
-    """In a container that may make namespaces, as podman's, the ingestion runs the notebook in bubblewrap."""
-    worker = Worker(bundle, tmp_path / "worker", namespaces=True)
-    submitted = worker.submit(packed(notebook__ipynb=notebook(ALL_SAMPLES)))
-    assert submitted.status == "Finished", submitted.printed
-    assert json.loads((submitted.results / "record.json").read_text())["sandbox"] == "bwrap"
+def test_bundle_mode_takes_bubblewrap_where_it_starts(data, grade, tmp_path):
+    """Where namespaces can be made, the ingestion runs the notebook in bubblewrap; the score is ours again."""
+    program, submission, output, scored = (tmp_path / name for name in ("program", "sent", "res", "scored"))
+    for folder in (program, submission, output, scored):
+        folder.mkdir()
+    (program / "grading.json").write_text('{"seed": 123, "threads": 1, "seconds": null, "guard": null}')
+    (submission / "mine.ipynb").write_text(notebook(BALANCED))
+    assert ingestion.main(Places(program, submission, data / "public", output)) == 0
+    assert json.loads((output / "record.json").read_text())["sandbox"] == "bwrap"
+    assert scoring.main(Places(program, output=scored, results=output, reference=data)) == 0
+    assert json.loads((scored / "scores.json").read_text())["bac"] == grade(BALANCED).record["bac_mean"]
 
 
 @with_landlock

@@ -17,7 +17,7 @@ from .options import board_of as board_of
 from .options import rules_of as rules_of
 from .references import reference_scores as reference_scores
 from .single import Answer as Answer
-from .single import Counter as Counter
+from .single import OneByOne as OneByOne
 from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv

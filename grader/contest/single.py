@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Counter:
+class OneByOne:
     """Where notebooks are handed over, of whom nothing is known but the platform that they come from.
 
     Attributes:

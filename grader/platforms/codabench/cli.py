@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from grader import pages
-from grader.contest import Answer, Counter, Crew, StoreOption, require_sandbox, unless_stopped
+from grader.contest import Answer, Crew, OneByOne, StoreOption, require_sandbox, unless_stopped
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import Settings, find_data, require_guard, require_splits
 from grader.options import (
@@ -150,8 +150,8 @@ def daemon_command(
         with Crew(workers, ray_address, num_gpus).start(settings, Console()) as crew:
             from grader.platforms.codabench.daemon import Daemon
 
-            counter = Counter("codabench", kept, runs, settings)
+            grader = OneByOne("codabench", kept, runs, settings)
             page = partial(report_of, data=data, references=store if store.is_file() else None)
-            with Daemon(socket, counter, crew, Caps(hourly, each), page, say) as daemon:
+            with Daemon(socket, grader, crew, Caps(hourly, each), page, say) as daemon:
                 say(f"waiting for submissions at {socket}")
                 daemon.serve()

@@ -15,11 +15,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from grader.contest import Answer, Counter, Workers
+from grader.contest import Answer, OneByOne, Workers
 from grader.platforms.codabench import hand_over
 from grader.platforms.codabench.caps import Caps
 from grader.platforms.codabench.scores import scores_of
@@ -61,7 +61,7 @@ class Daemon:
 
     Args:
         path: where the socket is made; what a daemon before left there is replaced.
-        counter: grades, through a store.
+        grader: grades, through a store.
         workers: who grades, and how many at once.
         caps: how much may be asked.
         page: makes the participant's report of an answer, HTML.
@@ -74,13 +74,13 @@ class Daemon:
     def __init__(
         self,
         path: Path,
-        counter: Counter,
+        grader: OneByOne,
         workers: Workers,
         caps: Caps,
         page: Callable[[Answer], str],
         tell: Tell,
     ) -> None:
-        self._path, self._counter, self._workers, self._caps = path, counter, workers, caps
+        self._path, self._grader, self._workers, self._caps = path, grader, workers, caps
         self._page, self._tell = page, tell
         self._counting = threading.Lock()
         self._room = threading.BoundedSemaphore(CONNECTIONS)
@@ -103,7 +103,6 @@ class Daemon:
 
     def serve(self) -> None:
         """Accept connections until `close`."""
-        self._listener.settimeout(POLL_SECONDS)
         while not self._closing.is_set():
             if not self._room.acquire(timeout=POLL_SECONDS):
                 continue
@@ -121,7 +120,7 @@ class Daemon:
                 reply = self._reply(connection)
                 connection.settimeout(TRANSFER_SECONDS)
                 connection.sendall(reply)
-            except OSError as error:
+            except (OSError, CancelledError) as error:
                 self._tell(f"a connection ended early: {plain_line(str(error))}")
             finally:
                 self._room.release()
@@ -163,7 +162,7 @@ class Daemon:
             raise ConnectionError("nobody waits for the answer")
         started = time.monotonic()
         try:
-            answer = self._counter.grade(raw, self._workers, self._may_train)
+            answer = self._grader.grade(raw, self._workers, self._may_train)
             if answer is None:
                 raise Refused(FULL)
             scores = json.dumps(scores_of(answer.record)).encode()
@@ -196,6 +195,7 @@ def listen(path: Path) -> socket.socket:
         listener.bind(str(path))
         path.chmod(0o666)
         listener.listen(CONNECTIONS)
+        listener.settimeout(POLL_SECONDS)
     except OSError as error:
         listener.close()
         raise InfrastructureError(f"the socket {path} cannot be made: {error}") from None

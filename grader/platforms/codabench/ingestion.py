@@ -54,9 +54,9 @@ def notebook_of(folder: Path) -> bytes | ParticipantFault:
 
 def ingest(places: Places) -> tuple[Record, Artifacts]:
     """Train against the submission's notebook; scored on ``val``, as nothing else is here."""
-    settings = settings_here(places, places.data, "val", Backend.NONE)
+    settings = settings_here(places, places.data, "val")
     try:
-        settings = settings_here(places, places.data, "val", chosen_backend())
+        settings = replace(settings, backend=chosen_backend())
     except InfrastructureError as error:
         draft = draft_record(settings)
         return replace(draft, verdict=Verdict.INFRASTRUCTURE_ERROR, message=error.message, points=None), Artifacts()

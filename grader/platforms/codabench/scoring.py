@@ -32,7 +32,6 @@ from grader.platforms.codabench.lists import LISTS_FILE, forged, read_lists
 from grader.platforms.codabench.places import IN_CONTAINER, Places, settings_here
 from grader.platforms.codabench.scores import CODES, scores_of
 from grader.safe_io import NotAFile, TooLarge, parse_json, plain_message, read_untrusted_file
-from grader.sandbox import Backend
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 MAX_RECORD_BYTES = 1 << 20
@@ -63,7 +62,7 @@ def score(places: Places) -> tuple[Record, Artifacts]:
     Raises:
         InfrastructureError: the first step failed by our own fault, or the data is not whole.
     """
-    settings = settings_here(places, places.reference, SPLIT, Backend.NONE)
+    settings = settings_here(places, places.reference, SPLIT)
     draft = draft_record(settings)
     try:
         if (fault := told_fault(places.results)) is not None:
