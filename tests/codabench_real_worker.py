@@ -160,7 +160,7 @@ def main(checkout, bundle, submission, folder, python):
 
     websockets.connect = connect
     requests.Session = Site
-    sys.path.insert(0, f"{checkout}/compute_worker")
+    sys.path[:0] = [f"{checkout}/compute_worker", f"{checkout}/src/settings"]
     import compute_worker
 
     compute_worker.BASE_DIR = f"{folder}/host/"

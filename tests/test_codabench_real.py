@@ -53,7 +53,7 @@ def bundle(data, tmp_path):
 
 @pytest.mark.parametrize("mode", ["worker", "bundle"])
 def test_codabench_saves_what_was_meant(bundle, mode):
-    """Its unpacker and serializers take the bundle, and its models hold the times, limits and columns of the contest."""
+    """Its unpacker and serializers take the bundle, and its models hold the contest's times, limits and columns."""
     saved = theirs("codabench_unpacker.py", bundle("--mode", mode, "--image", "me/noise:1"))
     assert "error" not in saved, saved["error"]
     assert (saved["title"], saved["docker_image"]) == ("Spring", "me/noise:1")
