@@ -22,7 +22,7 @@ import yaml
 from codabench_worker import PARTS, in_container  # the folder of this program is where Python looks first
 
 NAMES = ("prediction", "scoring")
-STEP_SECONDS = 1800
+STEP_SECONDS = 240
 TOLD = {"statuses": [], "scores": None}
 
 
@@ -138,13 +138,13 @@ def arguments(bundle, submission, folder, scoring):
         "execution_time_limit": STEP_SECONDS,
         "is_scoring": scoring,
         "prediction_result": f"file://{folder}/prediction.zip",
-        "scoring_result": f"file://{folder}/scoring.zip",
-        "detailed_results_url": f"file://{folder}/page.html",
         "ingestion_only_during_scoring": False,
         "program_data": address["scoring_program"] if scoring else f"file://{submission}",
         **{f"{step}_{name}": f"file://{folder}/{step}_{name}.txt" for name in ("stdout", "stderr")},
         **{f"{step}_ingestion_{name}": f"file://{folder}/{step}_ingestion_{name}.txt" for name in ("stdout", "stderr")},
     }
+    if scoring:  # with an address of a page, the first step would wait for one until its time is over
+        made |= {"scoring_result": f"file://{folder}/scoring.zip", "detailed_results_url": f"file://{folder}/page.html"}
     wanted = ("reference_data",) if scoring else ("ingestion_program", "input_data")
     return made | {part: address[part] for part in wanted if part in address}
 
