@@ -25,6 +25,9 @@ from grader.grading.cli import grade_command, regrade_command
 from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.pages.final import final_command
+from grader.platforms.cli import export_app, import_app
+from grader.platforms.codabench.cli import daemon_command
+from grader.platforms.codabench.cli import export_command as codabench_export_command
 from grader.safe_io import plain_line
 from grader.validation.cli import validate_command
 
@@ -91,5 +94,9 @@ for name, command in (
     ("export-results", export_results_command),
     ("analyze", analyze_command),
     ("validate", validate_command),
+    ("codabench-daemon", daemon_command),
 ):
     app.command(name)(command)
+export_app.command("codabench")(codabench_export_command)
+for name, group in (("export", export_app), ("import", import_app)):
+    app.add_typer(group, name=name)

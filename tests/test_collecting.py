@@ -275,3 +275,114 @@ def test_a_participant_may_have_any_name(contest, scripted):
     scripted()
     contest.run("batch", out / "submissions.csv")
     assert len(contest.gradings()) == len(names)
+
+
+def zipped(members):
+    """Return a zip as bytes."""
+    stream = io.BytesIO()
+    pack(stream, members)
+    return stream.getvalue()
+
+
+CODABENCH = {
+    "12_ann_PhaseId3_2026-03-01_30-15_submission.zip": {"notebook.ipynb": notebook("ann")},
+    "13_zoe_lee_PhaseId3_2026-03-01_31-00_submission.zip": {
+        "deep/nb.ipynb": notebook("zoe"),
+        "__MACOSX/deep/._nb.ipynb": b"left behind",
+    },
+    "15_ann_PhaseId3_2026-03-02_01-02_submission.zip": {"notebook.ipynb": notebook("ann again")},
+}
+CODABENCH_LIST = (
+    "created_when,id,name,owner,scores.0.score\n"
+    "2026-03-01T17:30:15.25Z,12,submission.zip,ann,0.7\n"
+    "2026-03-01T18:31:00+01:00,13,submission.zip,zoe_lee,0.8\n"
+    "2026-03-02T09:01:02Z,15,submission.zip,ann,0.9\n"
+)
+
+
+def test_codabenchs_submissions_are_collected(tmp_path, contest):
+    """The zip of many zips and the list of the site give notebooks with participants and times, oldest first."""
+    bulk = pack(tmp_path / "bulk_submissions.zip", {name: zipped(inner) for name, inner in CODABENCH.items()})
+    listing = tmp_path / "list.csv"
+    listing.write_text(CODABENCH_LIST)
+    said = contest.call("import", "codabench", bulk, listing, "--out", tmp_path / "out")
+    assert "collected 3 notebooks of 2 participants" in said
+    found = [(row["participant"], row["submitted_at"]) for row in rows(tmp_path / "out")]
+    assert found == [
+        ("ann", "2026-03-01T17:30:15+00:00"),
+        ("ann", "2026-03-02T09:01:02+00:00"),
+        ("zoe_lee", "2026-03-01T17:31:00+00:00"),
+    ]
+    assert (tmp_path / "out" / "ann" / "002.ipynb").read_bytes() == notebook("ann again")
+
+
+def test_one_of_codabenchs_zips_is_enough(tmp_path, contest):
+    """A single submission's zip, with the name that Codabench gave it, says whose it is; so does it unpacked."""
+    name, inner = next(iter(CODABENCH.items()))
+    listing = tmp_path / "list.csv"
+    listing.write_text(CODABENCH_LIST)
+    contest.call("import", "codabench", pack(tmp_path / name, inner), listing, "--out", tmp_path / "out")
+    unpack(tmp_path / "unpacked" / name.removesuffix(".zip"), inner)
+    contest.call("import", "codabench", tmp_path / "unpacked", listing, "--out", tmp_path / "again")
+    assert rows(tmp_path / "out") == rows(tmp_path / "again")
+    assert rows(tmp_path / "out")[0]["participant"] == "ann"
+
+
+def test_without_the_list_nobody_knows_when_it_came(tmp_path, contest):
+    """Codabench's names lack the hour, and a zip's own time is the participant's word: it is left aside and named."""
+    bulk = pack(tmp_path / "bulk.zip", {name: zipped(inner) for name, inner in CODABENCH.items()})
+    said = contest.call("import", "codabench", bulk, "--out", tmp_path / "out", status=2)
+    assert said.count("no list says when it came: name the CSV of api/submissions/") == 3
+    assert rows(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "it is no zip that can be read"),
+        (b"PK\x03\x04 cut off", "it is no zip that can be read"),
+        (zipped({"readme.txt": b"x"}), "it holds no notebooks, and one is expected"),
+        (zipped({"a.ipynb": b"x", "b.ipynb": b"x"}), "it holds 2 notebooks, and one is expected"),
+        (zipped({"../nb.ipynb": b"x"}), "its path leads out of the zip"),
+        (zipped({"nb.ipynb": b" " * ((16 << 20) + 1)}), "16,777,217 bytes"),
+    ],
+)
+def test_a_bad_submission_in_the_zip_is_named(tmp_path, contest, raw, reason):
+    """What is no zip with one notebook is left aside with its reason, and the others are collected."""
+    good = {name: zipped(inner) for name, inner in CODABENCH.items()}
+    bulk = pack(tmp_path / "bulk.zip", good | {"16_bad_PhaseId3_2026-03-02_01-02_submission.zip": raw})
+    listing = tmp_path / "list.csv"
+    listing.write_text(CODABENCH_LIST)
+    said = contest.call("import", "codabench", bulk, listing, "--out", tmp_path / "out", status=2)
+    assert reason in said
+    assert len(rows(tmp_path / "out")) == 3
+
+
+def test_kaggles_notebooks_are_collected(tmp_path, contest):
+    """Pulled folders say whose a notebook is, the list of Kaggle's client when it ran last."""
+    for owner, folder in (("zoe-lee", "first"), ("ann", "second"), ("bob", "third")):
+        unpack(
+            tmp_path / "pulled" / folder,
+            {"nb.ipynb": notebook(owner), "kernel-metadata.json": f'{{"id": "{owner}/my-nb"}}'.encode()},
+        )
+    listing = tmp_path / "kernels.csv"
+    listing.write_text(
+        "ref,title,author,lastRunTime,totalVotes\n"
+        "ann/my-nb,My NB,Ann,2026-03-01 17:30:15.123000,0\n"
+        "zoe-lee/my-nb,My NB,Zoe,2026-03-01 17:31:00,2\n"
+    )
+    said = contest.call("import", "kaggle", tmp_path / "pulled", listing, "--out", tmp_path / "out", status=2)
+    assert [(row["participant"], row["submitted_at"]) for row in rows(tmp_path / "out")] == [
+        ("ann", "2026-03-01T17:30:15+00:00"),
+        ("zoe-lee", "2026-03-01T17:31:00+00:00"),
+    ]
+    assert "third/nb.ipynb" in said
+    assert "no list says when it came: name the CSV of 'kaggle kernels list" in said
+
+
+def test_a_list_of_something_else_is_refused(tmp_path, contest):
+    """A CSV without the columns of a platform's list is a usage error that names them."""
+    listing = tmp_path / "list.csv"
+    listing.write_text("a,b\n1,2\n")
+    said = contest.call("import", "codabench", listing, "--out", tmp_path / "out", status=2)
+    assert "is no list of submissions: expected the columns id and owner and created_when, or" in said

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 FASHION_FILE = Path(__file__).with_name("fashion_mnist.npz")
+LICENSE_FILE = Path(__file__).with_name("LICENSE-fashion-mnist.txt")
 FASHION_CLASS_1 = (2, 4, 6)  # pullover, coat, shirt; the rest of the pool (T-shirt/top, dress) is class 0
 
 

@@ -4,6 +4,7 @@ Its modules:
 
     layouts      whose a notebook is, by the names in a platform's download
     downloads    these downloads, zipped or unpacked
+    listings     a platform's list of submissions: whose each is, and when it came
     collecting   from them to a folder and a CSV
     entries      a submitted file becomes an entry, or is left aside
     folder       a folder of submissions
@@ -16,6 +17,7 @@ Its modules:
     removals     its log of who was removed and taken back
     batch        grades many submissions, each once
     attended     a batch that somebody watches
+    single       grades one notebook that somebody hands over and waits for
     turns        which of them, and in which order
     workers      who grades: this process, or Ray
     progress     the live table of a batch

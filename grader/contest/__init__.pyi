@@ -1,6 +1,11 @@
+from .attended import Crew as Crew
+from .attended import require_sandbox as require_sandbox
 from .attended import unless_stopped as unless_stopped
 from .boards import Board as Board
 from .boards import Rules as Rules
+from .cli import CollectedOption as CollectedOption
+from .cli import SourcesArgument as SourcesArgument
+from .cli import collect_command as collect_command
 from .final import make_final as make_final
 from .fitting import require_fit as require_fit
 from .options import LimitOption as LimitOption
@@ -11,7 +16,10 @@ from .options import StoreOption as StoreOption
 from .options import board_of as board_of
 from .options import rules_of as rules_of
 from .references import reference_scores as reference_scores
+from .single import Answer as Answer
+from .single import OneByOne as OneByOne
 from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv
 from .store import open_existing as open_existing
+from .workers import Workers as Workers

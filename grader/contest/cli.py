@@ -223,14 +223,14 @@ def without_removed(submissions: list[Received]) -> list[Received]:
     return [submission for submission in submissions if not submission.removed]
 
 
-def collect_command(
-    sources: Annotated[
-        list[Path], typer.Argument(exists=True, metavar="ZIP|FOLDER...", help="Downloads, as they came or unpacked.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new or empty folder.")] = Path(
-        "submissions"
-    ),
-) -> None:
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(exists=True, metavar="ZIP|FOLDER|CSV...", help="Downloads, as they came or unpacked, and lists."),
+]
+CollectedOption = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new or empty folder.")]
+
+
+def collect_command(sources: SourcesArgument, out: CollectedOption = DEFAULT.submissions) -> None:
     """Collect notebooks from downloads of Moodle, Canvas, Google Classroom or nbgrader, for grader batch."""
     try:
         collection = collect(sources, out)

@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from grader.contest.downloads import Download, Member, Unreadable, open_download
 from grader.contest.entries import Aside
 from grader.contest.folder import place_of
 from grader.contest.layouts import Owner, owners
+from grader.contest.listings import LIST_SUFFIX, Listed, read_listing
 from grader.contest.names import name_key, name_problem
 from grader.contest.store import utc_text
 from grader.contest.table import COLUMNS
@@ -24,6 +25,10 @@ from grader.safe_io import csv_cell
 from grader.verdicts import InfrastructureError
 
 TABLE = "submissions.csv"
+LISTED = {
+    "Codabench": "name the CSV of api/submissions/?phase=N&format=csv too",
+    "Kaggle": "name the CSV of 'kaggle kernels list --competition SLUG --csv' too",
+}
 MAX_TOGETHER = 16 << 30  # bytes of all notebooks
 MAX_NOTEBOOKS = 50_000
 
@@ -61,15 +66,15 @@ class Collection:
     leavings: int = 0
 
 
-def collect(sources: Iterable[Path], out: Path) -> Collection:
+def collect(sources: Sequence[Path], out: Path) -> Collection:
     """Copy the notebooks of all downloads into a folder, and write the table of them.
 
     Args:
-        sources: zips, and folders that were unpacked.
+        sources: zips, folders that were unpacked, and lists that say whose a submission is and when it came.
         out: a new or empty folder.
 
     Raises:
-        ValueError: there is something in it.
+        ValueError: there is something in it, or a list cannot be used.
         InfrastructureError: it cannot be written.
     """
     try:
@@ -77,7 +82,9 @@ def collect(sources: Iterable[Path], out: Path) -> Collection:
         if any(out.iterdir()):
             raise ValueError(f"{out} is not empty, and nothing is overwritten: name a new folder with -o")
         collection = Collection()
-        copy_all([(source, open_download(source)) for source in sources], out, collection)
+        lists, files = ([source for source in sources if is_list(source) is wanted] for wanted in (True, False))
+        listed = {key: found for source in lists for key, found in read_listing(source).items()}
+        copy_all([(source, open_download(source)) for source in files], listed, out, collection)
         with open(out / TABLE, "x", newline="", encoding="utf-8") as stream:
             stream.write(table_of(collection.notebooks))
     except OSError as error:
@@ -85,7 +92,14 @@ def collect(sources: Iterable[Path], out: Path) -> Collection:
     return collection
 
 
-def copy_all(downloads: list[tuple[Path, Download]], out: Path, collection: Collection) -> None:
+def is_list(source: Path) -> bool:
+    """Say whether a source is a platform's list of submissions, rather than a download."""
+    return source.suffix.lower() == LIST_SUFFIX and not source.is_dir()
+
+
+def copy_all(
+    downloads: list[tuple[Path, Download]], listed: Mapping[str, Listed], out: Path, collection: Collection
+) -> None:
     """Copy what can be taken, oldest first for each participant, and note the rest.
 
     Raises:
@@ -96,12 +110,18 @@ def copy_all(downloads: list[tuple[Path, Download]], out: Path, collection: Coll
         collection.leavings += download.leavings
         collection.aside += [replace(aside, place=f"{source}: {aside.place}") for aside in download.aside]
         paths = [member.parts for member in download.members]
-        whose = owners(paths, download.stamps.keys(), packed=download.packed)
-        for member, owner in zip(download.members, whose, strict=True):
+        whose = owners(paths, download.stamps.keys(), packed=download.packed, kernels=download.kernels)
+        for member, found in zip(download.members, whose, strict=True):
             place = f"{source}: {place_of(member.parts)}"
+            entry = listed.get(found.key) if found.key else None
+            owner = found if entry is None or entry.name is None else replace(found, name=entry.name)
             time = download.stamps.get(member.parts[:-1]) or member.time
+            if found.key:  # the file's own time is the download's, or the participant's
+                time = None if entry is None else entry.time
             if (problem := name_problem(owner.name)) is not None:
                 collection.aside.append(Aside(place, problem))
+            elif time is None and owner.key:
+                collection.aside.append(Aside(place, f"no list says when it came: {LISTED[owner.layout]}"))
             elif time is None:
                 collection.aside.append(Aside(place, "nothing says when it came: copy it yourself, and add a row"))
             else:

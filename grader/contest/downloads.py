@@ -6,6 +6,7 @@ of them together, and how many there are.
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import zipfile
@@ -17,12 +18,14 @@ from pathlib import Path, PurePosixPath
 
 from grader.contest.entries import NOTEBOOK_SUFFIX, Aside
 from grader.contest.folder import ADVICE, LEAVING, Walk, place_of, time_of
-from grader.contest.layouts import TIMESTAMP_FILE, Parts, read_timestamp
-from grader.safe_io import NotAFile, TooLarge, read_below
+from grader.contest.layouts import KERNEL_FILE, TIMESTAMP_FILE, Parts, is_codabench, read_timestamp
+from grader.safe_io import NotAFile, TooLarge, parse_json, read_below
 from grader.submission import MAX_NOTEBOOK_BYTES
 
 MAX_MEMBERS = 50_000  # of one zip
 MAX_TIMESTAMP_BYTES = 200
+MAX_KERNEL_BYTES = 1 << 16
+MAX_INNER_BYTES = 2 * MAX_NOTEBOOK_BYTES  # of a zip in a zip
 _UNIX_TIME = 0x5455  # the field of a zip's member that holds its time in UTC
 DAMAGE = (
     zipfile.BadZipFile,
@@ -63,12 +66,14 @@ class Download:
         packed: whether it is a zip.
         members: its notebooks.
         stamps: the times in ``timestamp.txt``, by folder.
+        kernels: what ``kernel-metadata.json`` names the notebook beside it, by folder.
         aside, leavings: see `HandedIn`.
     """
 
     packed: bool
     members: list[Member] = field(default_factory=list)
     stamps: dict[Parts, datetime | None] = field(default_factory=dict)
+    kernels: dict[Parts, str] = field(default_factory=dict)
     aside: list[Aside] = field(default_factory=list)
     leavings: int = 0
 
@@ -80,7 +85,7 @@ def open_download(source: Path) -> Download:
 
 def look_through(folder: Path) -> Download:
     """Look through an unpacked download."""
-    walk = Walk(folder, (NOTEBOOK_SUFFIX,), passed=(TIMESTAMP_FILE,))
+    walk = Walk(folder, (NOTEBOOK_SUFFIX,), passed=(TIMESTAMP_FILE, KERNEL_FILE))
     download = Download(False, aside=walk.handed_in.aside, leavings=walk.handed_in.leavings)
 
     def reader(path: PurePosixPath) -> Callable[[], bytes]:
@@ -99,13 +104,30 @@ def look_through(folder: Path) -> Download:
     for found in walk.found:
         download.members.append(Member(found.parts, time_of(found), reader(PurePosixPath(*found.parts))))
         beside = found.parts[:-1]
-        if beside not in download.stamps:
-            try:
-                raw = read_below(folder, PurePosixPath(*beside, TIMESTAMP_FILE), MAX_TIMESTAMP_BYTES)
-            except (OSError, NotAFile, TooLarge):
-                continue
-            download.stamps[beside] = read_timestamp(raw.decode(errors="replace"))
+        if beside not in download.kernels:
+            stamp = small_file(folder, (*beside, TIMESTAMP_FILE), MAX_TIMESTAMP_BYTES)
+            if stamp is not None:
+                download.stamps[beside] = read_timestamp(stamp.decode(errors="replace"))
+            download.kernels[beside] = read_kernel(small_file(folder, (*beside, KERNEL_FILE), MAX_KERNEL_BYTES) or b"")
     return download
+
+
+def small_file(folder: Path, parts: Parts, limit: int) -> bytes | None:
+    """Read a small file of an unpacked download; None where it is missing, no file or not small."""
+    try:
+        return read_below(folder, PurePosixPath(*parts), limit)
+    except (OSError, NotAFile, TooLarge):
+        return None
+
+
+def read_kernel(raw: bytes) -> str:
+    """Return what a ``kernel-metadata.json`` names its notebook, ``owner/name``; "" where it says nothing of use."""
+    try:
+        said = parse_json(raw)
+    except ValueError:
+        return ""
+    name = said.get("id") if isinstance(said, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def too_large(size: int) -> Unreadable:
@@ -114,7 +136,7 @@ def too_large(size: int) -> Unreadable:
 
 
 def look_into_zip(path: Path) -> Download:
-    """Look into a zip."""
+    """Look into a zip; one submission of Codabench's, whose name says whose it is, also by itself."""
     download = Download(True)
     try:
         if not path.is_file():
@@ -135,20 +157,59 @@ def look_into_zip(path: Path) -> Download:
             download.leavings += 1
         elif parts[-1] == TIMESTAMP_FILE:
             download.stamps[parts[:-1]] = stamp_of(archive, info)
+        elif parts[-1] == KERNEL_FILE:
+            download.kernels[parts[:-1]] = read_kernel(small_member(archive, info, MAX_KERNEL_BYTES) or b"")
+        elif is_codabench(parts[-1]):
+            look_into_inner(download, parts, member_reader(archive, info, MAX_INNER_BYTES))
         elif (problem := member_problem(info, parts)) is not None:
             download.aside.append(problem)
         else:
             download.members.append(Member(parts, member_time(info), member_reader(archive, info)))
+    if is_codabench(path.name):
+        download.members = [Member((path.name, *each.parts), each.time, each.read) for each in download.members]
     return download
+
+
+def look_into_inner(download: Download, outer: Parts, read: Callable[[], bytes]) -> None:
+    """Look for the one notebook of a submission that lies zipped in a zip; `read` returns its bytes."""
+
+    def opened() -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+        archive = zipfile.ZipFile(io.BytesIO(read()))
+        notebooks = (info for info in archive.infolist() if info.filename.lower().endswith(NOTEBOOK_SUFFIX))
+        return archive, [info for info in notebooks if not any(map(LEAVING.fullmatch, info.filename.split("/")))]
+
+    def read_notebook() -> bytes:
+        archive, infos = opened()
+        return member_reader(archive, infos[0])()
+
+    try:
+        _, found = opened()
+        if len(found) != 1:
+            raise Unreadable(f"it holds {len(found) or 'no'} notebooks, and one is expected")
+        parts = (*outer, *found[0].filename.replace("\\", "/").split("/"))
+        if (problem := member_problem(found[0], parts)) is not None:
+            download.aside.append(problem)
+            return
+    except Unreadable as error:
+        download.aside.append(Aside(place_of(outer), str(error)))
+    except DAMAGE as error:
+        download.aside.append(Aside(place_of(outer), f"it is no zip that can be read ({error}): download it again"))
+    else:
+        download.members.append(Member(parts, None, read_notebook))
 
 
 def stamp_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> datetime | None:
     """Read a ``timestamp.txt`` of a zip; None where it says nothing that can be used."""
+    raw = small_member(archive, info, MAX_TIMESTAMP_BYTES)
+    return None if raw is None else read_timestamp(raw.decode(errors="replace"))
+
+
+def small_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes | None:
+    """Read a small file of a zip; None where it is damaged or not small."""
     try:
-        raw = archive_bytes(archive, info, MAX_TIMESTAMP_BYTES)
+        return archive_bytes(archive, info, limit)
     except DAMAGE:
         return None
-    return None if raw is None else read_timestamp(raw.decode(errors="replace"))
 
 
 def member_problem(info: zipfile.ZipInfo, parts: Parts) -> Aside | None:
@@ -180,16 +241,18 @@ def archive_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -
     return raw if len(raw) <= limit else None
 
 
-def member_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
+def member_reader(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int = MAX_NOTEBOOK_BYTES
+) -> Callable[[], bytes]:
     """Return what reads a file of a zip."""
 
     def read() -> bytes:
         try:
-            raw = archive_bytes(archive, info, MAX_NOTEBOOK_BYTES)
+            raw = archive_bytes(archive, info, limit)
         except DAMAGE as error:
             raise Unreadable(f"it is damaged ({error}): download the zip again") from None
         if raw is None:
-            raise too_large(MAX_NOTEBOOK_BYTES + 1)
+            raise too_large(limit + 1)
         return raw
 
     return read

@@ -4,24 +4,30 @@ Moodle      Full Name_1234567_assignsubmission_file_/nb.ipynb, or without folder
 Canvas      lastfirst_LATE_1234_5678_nb-1.ipynb
 nbgrader    submitted/<student>/<assignment>/nb.ipynb, beside it timestamp.txt
 Classroom   <assignment>/Full Name - nb.ipynb
+Codabench   12_name_PhaseId3_2026-03-01_30-15_submission.zip, in it the notebook
+Kaggle      <any folder>/nb.ipynb, beside it kernel-metadata.json
 folders     <participant>/…/nb.ipynb, or <participant>.ipynb
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
+from types import MappingProxyType
 
 from grader.contest.entries import is_date
 
 TIMESTAMP_FILE = "timestamp.txt"
+KERNEL_FILE = "kernel-metadata.json"
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_file(_.*)?", re.DOTALL)
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d+_(?P<file>.+)", re.DOTALL)
 _ATTEMPT = re.compile(r".*-(?P<attempt>\d{1,6})", re.DOTALL)
+_CODABENCH = re.compile(r"(?P<key>\d{1,18})_(?P<name>.+?)_PhaseId\d+_\d{4}-\d\d-\d\d[:_]\d\d-\d\d_.+", re.DOTALL)
+_KERNEL = re.compile(r"(?P<name>[\w-]+)/[\w-]+")
 _CLASSROOM = re.compile(r"(?P<name>.+?) - .+", re.DOTALL)
 
 Parts = tuple[str, ...]
@@ -37,6 +43,7 @@ class Owner:
         layout: by whose habit it was found.
         late: whether the platform says that it came late.
         attempt: which of several attempts; 0 where nothing says so.
+        key: by which a list of the platform's names the submission and says when it came; empty where there is none.
     """
 
     name: str
@@ -44,17 +51,25 @@ class Owner:
     layout: str = "folders"
     late: bool = False
     attempt: int = 0
+    key: str = ""
 
 
-def owners(paths: Sequence[Parts], timestamped: AbstractSet[Parts], *, packed: bool) -> list[Owner]:
+def owners(
+    paths: Sequence[Parts],
+    timestamped: AbstractSet[Parts],
+    *,
+    packed: bool,
+    kernels: Mapping[Parts, str] = MappingProxyType({}),
+) -> list[Owner]:
     """Tell whose the notebooks of one download are.
 
     Args:
         paths: their paths in it, part by part.
         timestamped: the folders with a file ``timestamp.txt``.
         packed: whether it is a zip: one folder that holds all folders of a zip is nobody's.
+        kernels: what ``kernel-metadata.json`` names the notebook in a folder, ``owner/name``.
     """
-    marked = [_marked(parts, timestamped) for parts in paths]
+    marked = [_of_kernel(kernels.get(parts[:-1], "")) or _marked(parts, timestamped) for parts in paths]
     unmarked = [parts for parts, owner in zip(paths, marked, strict=True) if owner is None]
     all_named = {
         parts[:-1]
@@ -65,9 +80,22 @@ def owners(paths: Sequence[Parts], timestamped: AbstractSet[Parts], *, packed: b
     return [owner or _unmarked(parts, all_named, shared) for parts, owner in zip(paths, marked, strict=True)]
 
 
+def is_codabench(name: str) -> bool:
+    """Say whether Codabench names one submission's zip so, in the zip of many."""
+    return _CODABENCH.fullmatch(name) is not None and name.lower().endswith(".zip")
+
+
+def _of_kernel(ref: str) -> Owner | None:
+    """Find the owner of a notebook that Kaggle calls so."""
+    found = _KERNEL.fullmatch(ref)
+    return Owner(found["name"], layout="Kaggle", key=ref) if found else None
+
+
 def _marked(parts: Parts, timestamped: AbstractSet[Parts]) -> Owner | None:
     """Find the owner by a mark that only one platform sets."""
     for part in parts:
+        if found := _CODABENCH.fullmatch(part):
+            return Owner(found["name"], layout="Codabench", attempt=int(found["key"]), key=found["key"])
         if found := _MOODLE.fullmatch(part):
             return Owner(found["name"], found["number"], "Moodle")
     if found := _CANVAS.fullmatch(parts[-1]):

@@ -2,6 +2,7 @@ from .artifacts import EXECUTED_FILE as EXECUTED_FILE
 from .artifacts import HISTORY_FILE as HISTORY_FILE
 from .artifacts import SUBMISSION_FILE as SUBMISSION_FILE
 from .artifacts import Artifacts as Artifacts
+from .artifacts import pack_selections as pack_selections
 from .artifacts import unpack_losses as unpack_losses
 from .artifacts import unpack_selections as unpack_selections
 from .attended import grade_unless_stopped as grade_unless_stopped

@@ -1,3 +1,4 @@
+from .advice import ADVICE as ADVICE
 from .everybody import write_all_reports as write_all_reports
 from .gathering import make_report as make_report
 from .run_report import report_page as report_page

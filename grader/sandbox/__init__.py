@@ -4,6 +4,7 @@
     bwrap     bubblewrap   namespaces, a read-only allow-list, everything writable a size-limited tmpfs: the default
     podman    container    a container of an image made beforehand, without network; run by hand only
     docker    container    the same with docker; never run by the authors
+    confined  confined     Landlock and a filter of system calls, for where namespaces are refused
     none      plain        a plain child process that isolates nothing, for one's own notebook
 
 All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving its context nothing of it lives.
@@ -12,6 +13,7 @@ All stand behind `run_notebook`: it gives a `Running` notebook, and on leaving i
     running        a notebook that is being executed
     python_files   this Python as the sandbox shows it
     nvidia         the card that trainings run on, and its driver as the sandbox shows it
+    confine        confines itself and becomes a command
     reaper         runs a command of which nothing lives on, even when the grader is killed
     system_calls   the system calls that are refused
     cgroup         control groups: the kernel's limit on memory, tasks and CPU share
@@ -28,6 +30,7 @@ from contextlib import contextmanager
 from grader.sandbox.bubblewrap import bwrap_problem, run_in_bwrap
 from grader.sandbox.cgroup import kernel_limits
 from grader.sandbox.clock import ParticipantClock
+from grader.sandbox.confined import confined_problem, run_confined
 from grader.sandbox.container import run_in_container
 from grader.sandbox.job import (
     DEFAULT_IMAGE,
@@ -56,6 +59,7 @@ __all__ = [
     "Watchdog",
     "bwrap_problem",
     "card",
+    "confined_problem",
     "default_limits",
     "gateway_folder",
     "kernel_limits",
@@ -78,6 +82,8 @@ def run_notebook(backend: Backend, job: Job) -> Iterator[Running]:
             running = run_in_bwrap(job)
         case Backend.PODMAN | Backend.DOCKER:
             running = run_in_container(backend.value, job)
+        case Backend.CONFINED:
+            running = run_confined(job)
         case Backend.NONE:
             running = run_in_folder(job)
     with running as notebook:

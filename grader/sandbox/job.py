@@ -39,6 +39,7 @@ class Backend(StrEnum):
     BWRAP = "bwrap"
     PODMAN = "podman"
     DOCKER = "docker"
+    CONFINED = "confined"
     NONE = "none"
 
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 
 AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 REFUSED = {
@@ -31,6 +33,24 @@ REFUSED = {
     "io_uring_enter": {"x86_64": 426, "aarch64": 426},
     "io_uring_register": {"x86_64": 427, "aarch64": 427},
 }
+TRACING = {  # refused besides where no namespace hides other processes and files
+    "ptrace": {"x86_64": 101, "aarch64": 117},
+    "pivot_root": {"x86_64": 155, "aarch64": 41},
+    "chroot": {"x86_64": 161, "aarch64": 51},
+    "mount": {"x86_64": 165, "aarch64": 40},
+    "umount2": {"x86_64": 166, "aarch64": 39},
+    "unshare": {"x86_64": 272, "aarch64": 97},
+    "open_by_handle_at": {"x86_64": 304, "aarch64": 265},
+    "setns": {"x86_64": 308, "aarch64": 268},
+    "process_vm_readv": {"x86_64": 310, "aarch64": 270},
+    "process_vm_writev": {"x86_64": 311, "aarch64": 271},
+    "kcmp": {"x86_64": 312, "aarch64": 272},
+    "open_tree": {"x86_64": 428, "aarch64": 428},
+    "move_mount": {"x86_64": 429, "aarch64": 429},
+    "fsopen": {"x86_64": 430, "aarch64": 430},
+    "pidfd_getfd": {"x86_64": 438, "aarch64": 438},
+    "mount_setattr": {"x86_64": 442, "aarch64": 442},
+}
 SOCKET = {"x86_64": 41, "aarch64": 198}
 FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 X32_CALLS = 0x40000000  # from here on, x86_64 numbers the same calls a second time
@@ -45,16 +65,22 @@ def instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) ->
     return struct.pack("=HBBI", code, if_true, if_false, operand)
 
 
-def filter_program(machine: str = platform.machine()) -> bytes | None:
+def filter_program(
+    machine: str = platform.machine(), also: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+) -> bytes | None:
     """Return the filter for a machine ("x86_64", "aarch64"); None for one whose call numbers are not known here.
 
     Calls of another architecture, such as those of 32-bit programs, are refused too.
+
+    Args:
+        machine: as `platform.machine` names it.
+        also: calls that are refused besides `REFUSED`, by name and machine.
     """
     if machine not in AUDIT_ARCHITECTURE:
         return None
     tests = [
         (JUMP_IF_AT_LEAST, X32_CALLS),
-        *((JUMP_IF_EQUAL, numbers[machine]) for numbers in REFUSED.values() if machine in numbers),
+        *((JUMP_IF_EQUAL, numbers[machine]) for numbers in (*REFUSED.values(), *also.values()) if machine in numbers),
     ]
     count, families = len(tests), len(FAMILIES)
     program = [
