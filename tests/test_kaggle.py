@@ -172,7 +172,7 @@ def test_a_solution_that_does_not_fit_is_named(exported, solution, named):
 @given(st.from_regex(r"\A[a-z0-9-]{1,45}\Z"), st.from_regex(r"\A[a-z0-9-]{1,20}\Z"))
 def test_a_slug_that_is_taken_leads_to_good_files(slug, owner):
     """Whatever slug and owner the command takes, data set and kernels are within Kaggle's limits; others it names."""
-    problem = files.name_problem(owner, slug)
+    problem = files.name_problem(owner, slug, "Title")
     dataset = files.dataset_metadata(owner, slug, "licence")
     kernel = files.kernel_metadata(owner, f"{slug}-metric", "x.ipynb", private=True)
     competition = files.competition_metadata("Title", slug)
@@ -184,10 +184,11 @@ def test_a_slug_that_is_taken_leads_to_good_files(slug, owner):
     assert (problem is None) == (found == [])
 
 
-@given(st.text(min_size=1, max_size=80).filter(lambda text: text.strip() and text.isprintable()))
-def test_any_title_of_a_line_is_within_the_limits(title):
-    """A contest's title goes into the metadata as it is."""
-    assert files.competition_problems(files.competition_metadata(title, "slug-1")) == []
+@given(st.text(min_size=1, max_size=80).filter(str.strip))
+def test_any_title_that_is_taken_is_within_the_limits(title):
+    """A contest's title goes into the metadata as it is, or is named before anything is made."""
+    problem = files.name_problem("owner", "slug-1", title)
+    assert (problem is None) == (files.competition_problems(files.competition_metadata(title, "slug-1")) == [])
     assert files.settings_problems(files.settings(title, None)) == []
 
 

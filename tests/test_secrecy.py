@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from competition.build import build_data
@@ -201,3 +203,18 @@ def test_a_redraw_may_not_leave(tmp_path):
     assert search.find(picture.read_bytes()).what == "an image of redraw-1"
     assert search.find(row) is not None
     assert search.find(f"{2**100 + 1}".encode()).what == "the seed of the data"
+
+
+few_letters = st.binary().map(lambda raw: bytes(each % 3 for each in raw))
+
+
+@given(st.lists(few_letters.filter(lambda needle: len(needle) >= 8), max_size=5), few_letters, st.data())
+def test_the_search_finds_what_a_plain_search_finds(needles, text, data):
+    """The fast search finds a secret exactly where one of them stands in the text, at any place."""
+    if needles and data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(text)))
+        text = text[:place] + data.draw(st.sampled_from(needles)) + text[place:]
+    secrets = Secrets(needles={needle: Secret("never", str(needle)) for needle in needles})
+    found = Search(secrets).find(text)
+    assert (found is not None) == any(needle in text for needle in needles)
+    assert found is None or any(found.what == str(needle) and needle in text for needle in needles)
