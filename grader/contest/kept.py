@@ -36,7 +36,7 @@ class Kept:
         try:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, raw.message if isinstance(raw, ParticipantFault) else raw)
+                write_whole(path, raw.message if isinstance(raw, ParticipantFault) else raw, durable=True)
         except OSError as error:
             raise InfrastructureError(f"what was received cannot be kept: {error}") from None
 

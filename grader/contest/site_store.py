@@ -27,13 +27,13 @@ QUEUE = f"""
 SELECT u.submission_id, u.receipt, u.phase, u.started_at, s.participant_id,
     row_number() OVER (
         ORDER BY u.phase = '{WAITING}',
-        (SELECT count(*) FROM submissions e JOIN uploads USING (submission_id) WHERE e.participant_id = s.participant_id
-            AND substr(e.submitted_at, 1, 10) = substr(s.submitted_at, 1, 10) AND e.id < s.id),
+        (SELECT count(*) FROM submissions e WHERE e.participant_id = s.participant_id AND e.id < s.id
+            AND substr(e.submitted_at, 1, 10) = substr(s.submitted_at, 1, 10)),
         s.submitted_at, s.id
     ) AS place
 FROM uploads u JOIN submissions s ON s.id = u.submission_id JOIN participants p ON p.id = s.participant_id
 WHERE u.phase <> '{DONE}' AND {REMOVED} = 0
-""".replace("JOIN uploads USING (submission_id)", "JOIN uploads x ON x.submission_id = e.id")
+"""
 # Submissions of a participant on one UTC day that use up the limit: all but those that failed by our own fault alone.
 USED = f"""
 SELECT count(*) FROM submissions s WHERE participant_id = ? AND substr(submitted_at, 1, 10) = ? AND NOT (
