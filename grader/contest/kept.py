@@ -51,3 +51,8 @@ class Kept:
             if hashlib.sha256(raw).hexdigest() == sha256:
                 return ParticipantFault(Verdict.PRESENTATION_ERROR, raw.decode()) if fault else raw
         return None
+
+
+def kept_beside(store: Path) -> Kept:
+    """Return the files that were received for a store: they lie beside it."""
+    return Kept(store.with_suffix(".received"))

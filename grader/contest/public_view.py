@@ -20,7 +20,7 @@ from grader.verdicts import InfrastructureError, Verdict
 VIEWS = {
     # who may enter: looked up by the hash of a link
     "site_links": """
-        SELECT m.id AS member_id, link_sha256 AS sha256 FROM members m WHERE revoked_at IS NULL
+        SELECT m.id AS member_id, m.role, link_sha256 AS sha256 FROM members m WHERE revoked_at IS NULL
     """,
     # who is inside: looked up by the hash of a cookie or a token
     "site_sessions": f"""

@@ -83,6 +83,9 @@ def digest(secret: str) -> str:
 class SiteStore(Store):
     """An open store, with what the site changes in it."""
 
+    def __enter__(self) -> SiteStore:
+        return self
+
     def invite(self, names: Iterable[str], now: datetime) -> dict[str, str]:
         """Give everybody a link who has none; return the new links' secrets, by name.
 
@@ -112,20 +115,22 @@ class SiteStore(Store):
         with self._transaction():
             return self._new_link(role, None, now)
 
-    def revoke(self, name: str, now: datetime) -> str | None:
-        """End a participant's link, sessions and token; return their name as the store spells it.
+    def invited(self, name: str) -> str | None:
+        """Return the name of who was given a link, as the store spells it; None where nobody of that name was."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT name FROM members m JOIN participants p ON p.id = m.participant_id ORDER BY p.id"
+        )
+        return next((row["name"] for row in rows if name_key(row["name"]) == name_key(name)), None)
 
-        None where nobody of that name has a link.
-        """
+    def revoke(self, name: str, now: datetime) -> None:
+        """End a participant's link, sessions and token; the name is spelled as in the store."""
         with self._transaction():
             rows = self._connection.execute(
-                "SELECT m.id, name FROM members m JOIN participants p ON p.id = participant_id WHERE revoked_at IS NULL"
-            ).fetchall()
-            found = next((row for row in rows if name_key(row["name"]) == name_key(name)), None)
-            if found is None:
-                return None
-            self._end_members([found["id"]], now)
-            return str(found["name"])
+                "SELECT m.id FROM members m JOIN participants p ON p.id = m.participant_id "
+                "WHERE name = ? AND revoked_at IS NULL",
+                (name,),
+            )
+            self._end_members([row["id"] for row in rows], now)
 
     def revoke_role(self, role: str, now: datetime) -> int:
         """End all links of a role; return how many there were."""
@@ -265,6 +270,12 @@ class SiteStore(Store):
                 "ON CONFLICT DO UPDATE SET made_at = excluded.made_at, board = excluded.board",
                 (utc_text(now), board),
             )
+
+    def changes(self) -> tuple[int, ...]:
+        """Return numbers of which one changes whenever the board may have changed."""
+        counts = ("(SELECT coalesce(max(id), 0) FROM gradings)", "(SELECT count(*) FROM submissions)")
+        [row] = self._connection.execute(f"SELECT {', '.join(counts)}, (SELECT count(*) FROM removals)").fetchall()
+        return tuple(row)
 
     def _update(self, change: str, values: tuple[str, ...], submission: int) -> None:
         with self._transaction():
