@@ -29,6 +29,9 @@ from grader.platforms.cli import export_app, import_app
 from grader.platforms.codabench.cli import daemon_command
 from grader.platforms.codabench.cli import export_command as codabench_export_command
 from grader.safe_io import plain_line
+from grader.site.inviting import invite_command
+from grader.site.serving import serve_command, work_command
+from grader.site.submitting import submit_command
 from grader.validation.cli import validate_command
 
 USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])  # typer gives it no name of its own
@@ -92,6 +95,10 @@ for name, command in (
     ("similar", similar_command),
     ("remove", remove_command),
     ("export-results", export_results_command),
+    ("invite", invite_command),
+    ("serve", serve_command),
+    ("work", work_command),
+    ("submit", submit_command),
     ("analyze", analyze_command),
     ("validate", validate_command),
     ("codabench-daemon", daemon_command),

@@ -14,6 +14,10 @@ Its modules:
     kept         the files as they were received
     store        participants, submissions and gradings in one SQLite file
     schema       its tables as SQL
+    site_schema  the site's own tables as SQL
+    site_store   what the site writes
+    views        what the site's pages may read
+    public       the public board as the contest file says
     removals     its log of who was removed and taken back
     batch        grades many submissions, each once
     attended     a batch that somebody watches
