@@ -1,6 +1,7 @@
 from .attended import unless_stopped as unless_stopped
 from .boards import Board as Board
 from .boards import Rules as Rules
+from .events import freeze_of as freeze_of
 from .final import make_final as make_final
 from .fitting import require_fit as require_fit
 from .options import LimitOption as LimitOption
@@ -14,4 +15,5 @@ from .references import reference_scores as reference_scores
 from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv
+from .store import Store as Store
 from .store import open_existing as open_existing

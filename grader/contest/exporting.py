@@ -29,7 +29,7 @@ from grader.verdicts import InfrastructureError
 
 def was_graded(store: Store, rules: Rules) -> bool:
     """Say whether any participant was graded for a final ranking with these rules."""
-    people = {each.id for each in store.submissions() if each.kind is Kind.PARTICIPANT and not each.removed}
+    people = {each.id for each in store.submissions() if each.kind is Kind.PARTICIPANT and each.counts}
     return any(
         grading.submission_id in people and (grading.key.split, grading.key.train) == (FINAL, rules.train)
         for grading in store.gradings()
@@ -60,24 +60,26 @@ def export_results_command(
     if csv is None and json_file is None:
         raise typer.BadParameter("name a file: --csv FILE, --json FILE, or both")
     require_writable(files=(csv, json_file))
-    final_rules = rules_of(
-        contest,
-        data=data,
-        policy=policy,
-        daily_limit=daily_limit,
-        seed=seed,
-        seeds=seeds,
-        public_seed=public_seed,
-        train=train,
-    )
-    public_rules = replace(final_rules, seeds=(public_seed,), train="train")
     final: tuple[Board, Rules] | None = None
     try:
         with open_existing(store) as opened:
+            final_rules = rules_of(
+                contest,
+                opened,
+                data=data,
+                policy=policy,
+                daily_limit=daily_limit,
+                seed=seed,
+                seeds=seeds,
+                public_seed=public_seed,
+                train=train,
+            )
+            public_rules = replace(final_rules, seeds=(public_seed,), train="train")
             public = board_of(opened, runs, PUBLIC, public_rules, title="")
             if was_graded(opened, final_rules):
                 final = board_of(opened, runs, FINAL, final_rules, title=""), final_rules
-            found = results([(public, public_rules), final], opened.gradings(), opened.removals())
+            aside = [each for each in opened.submissions() if each.aside is not None and each.kind is Kind.PARTICIPANT]
+            found = results([(public, public_rules), final], opened.gradings(), opened.removals(), aside)
         for file, text in ((csv, results_csv(found)), (json_file, json.dumps(found, indent=2) + "\n")):
             if file is not None:
                 write_whole(file, text)

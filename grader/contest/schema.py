@@ -8,7 +8,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 2
+from grader.contest.events import EVENTS
+
+SCHEMA_VERSION = 3
 REMOVALS = """
 CREATE TABLE removals (
     id              INTEGER PRIMARY KEY,
@@ -22,7 +24,7 @@ CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
 CREATE TRIGGER removals_never_go BEFORE DELETE ON removals
     BEGIN SELECT RAISE (ABORT, 'a removal is never deleted'); END;
 """
-MIGRATIONS = {1: REMOVALS}  # from this version to the next one
+MIGRATIONS = {1: REMOVALS, 2: EVENTS}  # from this version to the next one
 SCHEMA = (
     """
 CREATE TABLE participants (
@@ -78,6 +80,7 @@ CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, subm
     ON submissions BEGIN SELECT RAISE (ABORT, 'of a submission only the choice for the final changes'); END;
 """
     + REMOVALS
+    + EVENTS
 )
 
 
