@@ -242,7 +242,7 @@ def test_what_everybody_is_told():
     told = [sentence for _, sentence in announcements(events)]
     assert told == [
         "soup at seven",
-        "The contest is open until 2026-03-01T12:30:00+00:00: a reason of ours",
+        "The contest is open until 2026-03-01 12:30:00 UTC: a reason of ours",
         "The board stands still from now on: a reason of ours",
     ]
 

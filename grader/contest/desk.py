@@ -14,6 +14,7 @@ from grader.contest.events import (
     Action,
     Event,
     asked_again,
+    asked_to_publish,
     closing_after,
     freeze_of,
     pause_of,
@@ -172,6 +173,26 @@ def publish(act: Act, closing: datetime | None, ranking: str) -> Decide:
         if until is not None and act.now <= until:
             raise ValueError(f"the contest is open until {utc_text(until)}: the final is published after that")
         return act.event(Action.PUBLISH, ranking)
+
+    return decide
+
+
+def ask_to_publish(act: Act) -> Decide:
+    """Ask whoever has the data to publish the final ranking."""
+
+    def decide(events: Sequence[Event]) -> Event:
+        if asked_to_publish(events):
+            raise ValueError("the final ranking is to be published already: whoever grades makes it next")
+        return act.event(Action.ASK_TO_PUBLISH)
+
+    return decide
+
+
+def refuse_to_publish(act: Act, why: str) -> Decide:
+    """Say why the final ranking cannot be published."""
+
+    def decide(events: Sequence[Event]) -> Event:
+        return act.event(Action.REFUSE, why)
 
     return decide
 

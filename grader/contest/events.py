@@ -43,6 +43,8 @@ class Action(StrEnum):
     TAKE_BACK = "take back"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
+    ASK_TO_PUBLISH = "ask to publish"
+    REFUSE = "refuse to publish"
     PUBLISH = "publish"
     WITHDRAW = "withdraw"
     REGRADE = "regrade"
@@ -72,8 +74,8 @@ class Event:
         at: ISO 8601, UTC, whole seconds.
         who: did it: a login name, or whose link it was.
         action: what was done.
-        text: what with: the message to all, the new closing time (ISO 8601, UTC), the final ranking as JSON, what came
-            of a grading that was repeated; empty for the other actions.
+        text: what with: the message to all, the new closing time (ISO 8601, UTC), the final ranking as JSON, why it is
+            not published, what came of a grading that was repeated; empty for the other actions.
         reason: why, in the organizer's words.
         submission: the number of the submission that it is about; None where it is about the contest.
         cut: how much the store held then; the store fills it in.
@@ -158,6 +160,18 @@ def asked_again(events: Sequence[Event]) -> list[Event]:
     return list(waiting.values())
 
 
+def asked_to_publish(events: Sequence[Event]) -> Event | None:
+    """Return the request to publish the final ranking that nobody has carried out; None where there is none."""
+    last = last_of(events, Action.ASK_TO_PUBLISH, Action.REFUSE, Action.PUBLISH, Action.WITHDRAW)
+    return last if last is not None and last.action is Action.ASK_TO_PUBLISH else None
+
+
+def refusal_of(events: Sequence[Event]) -> Event | None:
+    """Return why the final ranking is not published although somebody asked; None where nothing was refused last."""
+    last = last_of(events, Action.ASK_TO_PUBLISH, Action.REFUSE, Action.PUBLISH, Action.WITHDRAW)
+    return last if last is not None and last.action is Action.REFUSE else None
+
+
 def announcements(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Return what everybody is told, oldest first: when, and one sentence."""
     told = []
@@ -165,7 +179,7 @@ def announcements(events: Sequence[Event]) -> list[tuple[str, str]]:
         because = f": {event.reason}" if event.reason else ""
         sentence = {
             Action.ANNOUNCE: event.text,
-            Action.EXTEND: f"The contest is open until {event.text}{because}",
+            Action.EXTEND: f"The contest is open until {in_utc(event.text)}{because}",
             Action.PAUSE: f"Grading is paused; notebooks can be handed in as before{because}",
             Action.RESUME: "Grading goes on",
             Action.FREEZE: f"The board stands still from now on{because}",
@@ -176,3 +190,11 @@ def announcements(events: Sequence[Event]) -> list[tuple[str, str]]:
         if sentence is not None:
             told.append((event.at, sentence))
     return told
+
+
+def in_utc(time: str) -> str:
+    """Write a time of the log for people; other text stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return time
