@@ -37,6 +37,9 @@ from grader.pages.checking import check_command
 from grader.pages.cli import leaderboard_command, report_command
 from grader.pages.final import final_command
 from grader.safe_io import plain_line
+from grader.site.inviting import invite_command
+from grader.site.serving import serve_command, work_command
+from grader.site.submitting import submit_command
 from grader.validation.cli import validate_command
 
 USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])  # typer gives it no name of its own
@@ -110,6 +113,10 @@ for name, command in (
     ("publish", publish_command),
     ("log", log_command),
     ("export-results", export_results_command),
+    ("invite", invite_command),
+    ("serve", serve_command),
+    ("work", work_command),
+    ("submit", submit_command),
     ("analyze", analyze_command),
     ("validate", validate_command),
 ):

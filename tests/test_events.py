@@ -10,7 +10,7 @@ import pytest
 
 from grader.contest import desk, schema
 from grader.contest.desk import Act
-from grader.contest.events import Action, Event, announcements, asked_again, closing_after
+from grader.contest.events import Action, LogEntry, announcements, asked_again, closing_after
 from grader.contest.rows import Kind, Received, utc_text
 from grader.contest.schema import SCHEMA_VERSION
 from grader.contest.store import Store
@@ -276,7 +276,7 @@ def test_the_log_of_events_cannot_be_changed(tmp_path):
             ):
                 connection.execute(statement)
         with pytest.raises(sqlite3.IntegrityError):
-            store.act(lambda _: Event(utc_text(NOW), "eve", Action.SET_ASIDE, submission=99))
+            store.act(lambda _: LogEntry(utc_text(NOW), "eve", Action.SET_ASIDE, submission=99))
         assert store.events() == [kept]
 
 
@@ -302,14 +302,14 @@ def test_two_who_pause_at_once_pause_once(tmp_path):
         assert len(second.events()) == 1
 
 
-def test_a_store_of_the_second_version_gets_the_log(tmp_path):
-    """An old store with removals opens, keeps what it holds, and takes events."""
+def test_a_store_of_the_third_version_gets_the_log(tmp_path):
+    """An old store opens, keeps what it holds, and takes events."""
     path = tmp_path / "contest.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
-        before_events = schema.SCHEMA.partition(schema.MIGRATIONS[2])[0]
+        before_events = schema.SCHEMA.partition(schema.MIGRATIONS[3])[0]
         for statement in schema.statements(before_events):
             connection.execute(statement)
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     with Store(path) as store:
         assert store.events() == []
         store.act(desk.pause(ACT))

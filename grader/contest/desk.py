@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from grader.contest.events import (
     Action,
-    Event,
+    LogEntry,
     asked_again,
     asked_to_publish,
     closing_after,
@@ -25,7 +25,7 @@ from grader.contest.rows import Received, utc_text
 LONGEST_TEXT = 400  # characters of a message or a reason, which stand on pages in full
 LONGEST_EXTENSION = 366 * 24 * 60  # minutes
 
-Decide = Callable[[Sequence[Event]], Event]
+Decide = Callable[[Sequence[LogEntry]], LogEntry]
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Act:
     now: datetime
     reason: str = ""
 
-    def event(self, action: Action, text: str = "", submission: int | None = None) -> Event:
+    def event(self, action: Action, text: str = "", submission: int | None = None) -> LogEntry:
         """Make the event of this act."""
-        return Event(utc_text(self.now), self.who, action, text, self.reason, submission)
+        return LogEntry(utc_text(self.now), self.who, action, text, self.reason, submission)
 
 
 def one_line(text: str, what: str) -> str:
@@ -64,7 +64,7 @@ def one_line(text: str, what: str) -> str:
 def pause(act: Act) -> Decide:
     """Let no further grading begin; those that run end as they would."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if before := pause_of(events):
             raise ValueError(f"grading is paused already, since {before.at}")
         return act.event(Action.PAUSE)
@@ -75,7 +75,7 @@ def pause(act: Act) -> Decide:
 def resume(act: Act) -> Decide:
     """Let gradings begin again."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if pause_of(events) is None:
             raise ValueError("grading is not paused, so there is nothing to resume")
         return act.event(Action.RESUME)
@@ -92,7 +92,7 @@ def extend(act: Act, closing: datetime | None, minutes: int) -> Decide:
         minutes: so much after the closing time that holds now.
     """
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         one_line(act.reason, "the reason")
         before = closing_after(closing, events)
         if before is None:
@@ -116,7 +116,7 @@ def extend(act: Act, closing: datetime | None, minutes: int) -> Decide:
 def announce(act: Act, message: str) -> Decide:
     """Tell everybody something; what was told stays."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         return act.event(Action.ANNOUNCE, one_line(message, "the message"))
 
     return decide
@@ -125,7 +125,7 @@ def announce(act: Act, message: str) -> Decide:
 def set_aside(act: Act, submission: Received, *, undo: bool = False) -> Decide:
     """Let one submission count nowhere, with a reason that its participant sees; or, undone, let it count again."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         one_line(act.reason, "the reason")
         if (submission.aside is None) is undo:
             state = "not set aside, so there is nothing to take back" if undo else "set aside already"
@@ -138,7 +138,7 @@ def set_aside(act: Act, submission: Received, *, undo: bool = False) -> Decide:
 def freeze(act: Act) -> Decide:
     """Let the public board stand still."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if before := freeze_of(events):
             raise ValueError(f"the board is frozen already, since {before.at}")
         if before := publication_of(events):
@@ -151,7 +151,7 @@ def freeze(act: Act) -> Decide:
 def unfreeze(act: Act) -> Decide:
     """Let the public board show everything again."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if freeze_of(events) is None:
             raise ValueError("the board is not frozen, so there is nothing to undo")
         return act.event(Action.UNFREEZE)
@@ -168,7 +168,7 @@ def publish(act: Act, closing: datetime | None, ranking: str) -> Decide:
         ranking: the whole ranking, as `standings_json` writes it.
     """
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         until = closing_after(closing, events)
         if until is not None and act.now <= until:
             raise ValueError(f"the contest is open until {utc_text(until)}: the final is published after that")
@@ -180,7 +180,7 @@ def publish(act: Act, closing: datetime | None, ranking: str) -> Decide:
 def ask_to_publish(act: Act) -> Decide:
     """Ask whoever has the data to publish the final ranking."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if asked_to_publish(events):
             raise ValueError("the final ranking is to be published already: whoever grades makes it next")
         return act.event(Action.ASK_TO_PUBLISH)
@@ -191,7 +191,7 @@ def ask_to_publish(act: Act) -> Decide:
 def refuse_to_publish(act: Act, why: str) -> Decide:
     """Say why the final ranking cannot be published."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         return act.event(Action.REFUSE, why)
 
     return decide
@@ -200,7 +200,7 @@ def refuse_to_publish(act: Act, why: str) -> Decide:
 def withdraw(act: Act) -> Decide:
     """Take a published final ranking back."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if publication_of(events) is None:
             raise ValueError("no final ranking is published, so there is nothing to undo")
         return act.event(Action.WITHDRAW)
@@ -211,7 +211,7 @@ def withdraw(act: Act) -> Decide:
 def ask_again(act: Act, submission: Received) -> Decide:
     """Ask for one submission to be graded again by whoever grades."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         if not submission.counts:
             raise ValueError(f"submission {submission.id} counts nowhere: take it back first")
         if any(event.submission == submission.id for event in asked_again(events)):
@@ -224,7 +224,7 @@ def ask_again(act: Act, submission: Received) -> Decide:
 def answer_again(act: Act, submission: Received, outcome: str) -> Decide:
     """Say what came of a submission that was graded again."""
 
-    def decide(events: Sequence[Event]) -> Event:
+    def decide(events: Sequence[LogEntry]) -> LogEntry:
         return act.event(Action.REGRADED, outcome, submission.id)
 
     return decide

@@ -67,7 +67,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Event:
+class LogEntry:
     """One entry of the log.
 
     Attributes:
@@ -90,7 +90,7 @@ class Event:
     cut: Cut = field(default=Cut(0, 0), compare=False)
 
 
-def add_event(connection: sqlite3.Connection, event: Event) -> None:
+def add_event(connection: sqlite3.Connection, event: LogEntry) -> None:
     """Add an entry, with how much the store holds."""
     connection.execute(
         "INSERT INTO events (at, who, action, submission_id, text, reason, last_submission, last_grading) VALUES "
@@ -100,41 +100,41 @@ def add_event(connection: sqlite3.Connection, event: Event) -> None:
     )
 
 
-def read_events(connection: sqlite3.Connection) -> list[Event]:
+def read_events(connection: sqlite3.Connection) -> list[LogEntry]:
     """Return the log, oldest first."""
     rows = connection.execute(
         "SELECT at, who, action, text, reason, submission_id, last_submission, last_grading FROM events ORDER BY id"
     )
     return [
-        Event(at, who, Action(action), text, reason, submission, Cut(last_submission, last_grading))
+        LogEntry(at, who, Action(action), text, reason, submission, Cut(last_submission, last_grading))
         for at, who, action, text, reason, submission, last_submission, last_grading in rows
     ]
 
 
-def last_of(events: Sequence[Event], *actions: Action) -> Event | None:
+def last_of(events: Sequence[LogEntry], *actions: Action) -> LogEntry | None:
     """Return the last event that was one of these actions; None where there is none."""
     return next((event for event in reversed(events) if event.action in actions), None)
 
 
-def pause_of(events: Sequence[Event]) -> Event | None:
+def pause_of(events: Sequence[LogEntry]) -> LogEntry | None:
     """Return the event by which grading is paused; None where it is not."""
     last = last_of(events, Action.PAUSE, Action.RESUME)
     return last if last is not None and last.action is Action.PAUSE else None
 
 
-def freeze_of(events: Sequence[Event]) -> Event | None:
+def freeze_of(events: Sequence[LogEntry]) -> LogEntry | None:
     """Return the event by which the public board is frozen; None where it is not, as after the final was published."""
     last = last_of(events, Action.FREEZE, Action.UNFREEZE, Action.PUBLISH)
     return last if last is not None and last.action is Action.FREEZE else None
 
 
-def publication_of(events: Sequence[Event]) -> Event | None:
+def publication_of(events: Sequence[LogEntry]) -> LogEntry | None:
     """Return the event by which the final ranking is published; None where it is not."""
     last = last_of(events, Action.PUBLISH, Action.WITHDRAW)
     return last if last is not None and last.action is Action.PUBLISH else None
 
 
-def closing_after(closing: datetime | None, events: Sequence[Event]) -> datetime | None:
+def closing_after(closing: datetime | None, events: Sequence[LogEntry]) -> datetime | None:
     """Return when the contest closes: as its file says, or later where it was extended; None where it never does.
 
     This is the one closing time: whoever asks for it asks here.
@@ -149,9 +149,9 @@ def closing_after(closing: datetime | None, events: Sequence[Event]) -> datetime
     return max([closing, *extended])
 
 
-def asked_again(events: Sequence[Event]) -> list[Event]:
+def asked_again(events: Sequence[LogEntry]) -> list[LogEntry]:
     """Return the requests to grade a submission again that nobody has carried out, oldest first."""
-    waiting: dict[int, Event] = {}
+    waiting: dict[int, LogEntry] = {}
     for event in events:
         if event.submission is not None and event.action is Action.REGRADE:
             waiting.setdefault(event.submission, event)
@@ -160,19 +160,19 @@ def asked_again(events: Sequence[Event]) -> list[Event]:
     return list(waiting.values())
 
 
-def asked_to_publish(events: Sequence[Event]) -> Event | None:
+def asked_to_publish(events: Sequence[LogEntry]) -> LogEntry | None:
     """Return the request to publish the final ranking that nobody has carried out; None where there is none."""
     last = last_of(events, Action.ASK_TO_PUBLISH, Action.REFUSE, Action.PUBLISH, Action.WITHDRAW)
     return last if last is not None and last.action is Action.ASK_TO_PUBLISH else None
 
 
-def refusal_of(events: Sequence[Event]) -> Event | None:
+def refusal_of(events: Sequence[LogEntry]) -> LogEntry | None:
     """Return why the final ranking is not published although somebody asked; None where nothing was refused last."""
     last = last_of(events, Action.ASK_TO_PUBLISH, Action.REFUSE, Action.PUBLISH, Action.WITHDRAW)
     return last if last is not None and last.action is Action.REFUSE else None
 
 
-def announcements(events: Sequence[Event]) -> list[tuple[str, str]]:
+def announcements(events: Sequence[LogEntry]) -> list[tuple[str, str]]:
     """Return what everybody is told, oldest first: when, and one sentence."""
     told = []
     for event in events:

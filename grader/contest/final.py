@@ -7,7 +7,7 @@ from rich.console import Console
 from grader.contest.attended import Crew, Night, require_sandbox
 from grader.contest.boards import FINAL, Board, Rules, make_board
 from grader.contest.desk import Act, publish
-from grader.contest.events import Event
+from grader.contest.events import LogEntry
 from grader.contest.fitting import require_fit
 from grader.contest.options import board_of, rules_of
 from grader.contest.standings import standings_json
@@ -68,7 +68,7 @@ def make_final(contest: Contest, console: Console) -> Board:
         return board_of(store, contest.runs, FINAL, rules, contest.title)
 
 
-def publish_final(contest: Contest, store: Store, act: Act) -> Event:
+def publish_final(contest: Contest, store: Store, act: Act) -> LogEntry:
     """Publish the final ranking as it is now. Nothing is trained: stored models are scored where that suffices.
 
     Raises:

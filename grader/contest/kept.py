@@ -36,7 +36,7 @@ class Kept:
         try:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, raw.message if isinstance(raw, ParticipantFault) else raw)
+                write_whole(path, raw.message if isinstance(raw, ParticipantFault) else raw, durable=True)
         except OSError as error:
             raise InfrastructureError(f"what was received cannot be kept: {error}") from None
 
@@ -51,3 +51,8 @@ class Kept:
             if hashlib.sha256(raw).hexdigest() == sha256:
                 return ParticipantFault(Verdict.PRESENTATION_ERROR, raw.decode()) if fault else raw
         return None
+
+
+def kept_beside(store: Path) -> Kept:
+    """Return the files that were received for a store: they lie beside it."""
+    return Kept(store.with_suffix(".received"))

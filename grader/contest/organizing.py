@@ -19,7 +19,7 @@ from rich.text import Text
 
 from grader.contest import desk
 from grader.contest.desk import Act, Decide
-from grader.contest.events import Action, Event
+from grader.contest.events import Action, LogEntry
 from grader.contest.final import publish_final
 from grader.contest.options import StoreOption
 from grader.contest.store import Received, Store, open_existing
@@ -72,7 +72,7 @@ def submission_of(store: Store, number: int) -> Received:
     raise ValueError(f"the store has no submission {number}: 'grader history NAME' shows the numbers")
 
 
-def act(path: Path, make: Callable[[Store], Decide]) -> Event:
+def act(path: Path, make: Callable[[Store], Decide]) -> LogEntry:
     """Add one entry to the log of a store, as `at_the_desk` says."""
     with at_the_desk(path) as store:
         return store.act(make(store))
@@ -167,7 +167,7 @@ def log_command(contest: ContestOption, store: StoreOption = DEFAULT.store) -> N
     print_wide(table)
 
 
-def what_of(event: Event, names: dict[int, str]) -> str:
+def what_of(event: LogEntry, names: dict[int, str]) -> str:
     """Write what was done, in a few words."""
     about = names[event.submission] if event.submission is not None else ""
     text = "the final ranking" if event.action is Action.PUBLISH else event.text

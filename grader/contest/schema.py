@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 
 from grader.contest.events import EVENTS
+from grader.contest.site_schema import SITE
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 REMOVALS = """
 CREATE TABLE removals (
     id              INTEGER PRIMARY KEY,
@@ -24,7 +25,7 @@ CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
 CREATE TRIGGER removals_never_go BEFORE DELETE ON removals
     BEGIN SELECT RAISE (ABORT, 'a removal is never deleted'); END;
 """
-MIGRATIONS = {1: REMOVALS, 2: EVENTS}  # from this version to the next one
+MIGRATIONS = {1: REMOVALS, 2: SITE, 3: EVENTS}  # from this version to the next one
 SCHEMA = (
     """
 CREATE TABLE participants (
@@ -80,6 +81,7 @@ CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, subm
     ON submissions BEGIN SELECT RAISE (ABORT, 'of a submission only the choice for the final changes'); END;
 """
     + REMOVALS
+    + SITE
     + EVENTS
 )
 

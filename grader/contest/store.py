@@ -20,7 +20,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 
-from grader.contest.events import SET_ASIDE, Event, add_event, read_events
+from grader.contest.events import SET_ASIDE, LogEntry, add_event, read_events
 from grader.contest.kept import Kept
 from grader.contest.removals import REMOVED, Removal, add_removal, read_removals
 from grader.contest.rows import Entry, Grading, Key, Kind, Origin, Received, utc_text
@@ -194,7 +194,7 @@ class Store:
         """Return the log of removals, oldest first."""
         return read_removals(self._connection)
 
-    def act(self, decide: Callable[[Sequence[Event]], Event]) -> Event:
+    def act(self, decide: Callable[[Sequence[LogEntry]], LogEntry]) -> LogEntry:
         """Add to the log what `decide` makes of it; nobody else adds anything in between. Return the event.
 
         Raises:
@@ -205,7 +205,7 @@ class Store:
             add_event(self._connection, event)
         return event
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[LogEntry]:
         """Return the log of what organizers did, oldest first."""
         return read_events(self._connection)
 

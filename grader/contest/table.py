@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ from pathlib import Path
 from grader.contest.entries import Aside, HandedIn, is_date, make_entry
 from grader.contest.folder import is_text
 from grader.contest.kept import Kept
+from grader.contest.names import name_problem
 from grader.contest.store import Entry, Kind
 
+NAMES = ("name", "participant")
 COLUMNS = ("participant", "path", "submitted_at")
 FINAL = "final"
 SEPARATORS = ",;\t"
@@ -35,7 +37,7 @@ def read_table(table: Path, kind: Kind, kept: Kept | None) -> HandedIn:
         text = table.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ValueError(f"{table} is neither a folder nor a CSV that can be read: {error.strerror}") from None
-    separator, columns = header(text)
+    separator, columns = header(text, COLUMNS)
     missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise ValueError(
@@ -54,11 +56,45 @@ def read_table(table: Path, kind: Kind, kept: Kept | None) -> HandedIn:
     return handed_in
 
 
-def header(text: str) -> tuple[str, list[str]]:
-    """Return what stands between the columns, and their names: as the first line has it, if it has what is needed."""
+def read_names(table: Path) -> tuple[list[str], list[Aside]]:
+    """Read the names of a CSV that has a column ``name``, or ``participant``; each once, in their order.
+
+    Returns:
+        The names, and the rows without a name that could be anybody's.
+
+    Raises:
+        ValueError: it cannot be read, or has no such column.
+    """
+    try:
+        text = table.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise ValueError(f"{table} cannot be read: {error.strerror}") from None
+    separator, columns = header(text, NAMES)
+    column = next((columns.index(name) for name in NAMES if name in columns), None)
+    if column is None:
+        raise ValueError(f"{table} has no column {NAMES[0]}: its first line names the columns, and one of them is this")
+    names: dict[str, None] = {}
+    aside: list[Aside] = []
+    with cells_of_any_length():
+        found = list(rows(text, separator))
+    for lines, cells in found:
+        name = "" if isinstance(cells, Aside) else "".join(cells[column : column + 1])
+        if isinstance(cells, Aside):
+            aside.append(Aside(f"{table}, {lines}", cells.reason))
+        elif not is_text(name):
+            aside.append(Aside(f"{table}, {lines}", "it is not UTF-8: save the table again as 'CSV UTF-8'"))
+        elif (problem := name_problem(name)) is not None and any(cells):
+            aside.append(Aside(f"{table}, {lines}", problem))
+        elif any(cells):
+            names[name] = None
+    return list(names), aside
+
+
+def header(text: str, wanted: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what stands between the columns, and their names: as the first line has it, if it has what is wanted."""
     first = re.split("[\r\n]", text, maxsplit=1)[0]
     named = [(each, [cell.strip(' "') for cell in first.split(each)]) for each in SEPARATORS]
-    return max(named, key=lambda pair: sum(column in pair[1] for column in COLUMNS))
+    return max(named, key=lambda pair: sum(column in pair[1] for column in wanted))
 
 
 def rows(text: str, separator: str) -> Iterator[tuple[str, list[str] | Aside]]:

@@ -11,7 +11,7 @@ disagree. An option on the command line counts for one call.
     cli       the command init
 """
 
-from grader.contest_file.contest import DEFAULT, Contest, Policy
+from grader.contest_file.contest import DEFAULT, Audience, Contest, Policy
 from grader.contest_file.option import ContestOption
 
-__all__ = ["DEFAULT", "Contest", "ContestOption", "Policy"]
+__all__ = ["DEFAULT", "Audience", "Contest", "ContestOption", "Policy"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from competition.task.constants import NUM_THREADS, SEED
-from grader.contest_file.kinds import DRAW, MOMENT, PATH, TEXT, Kind, choice, number, whole
+from grader.contest_file.kinds import ADDRESS, DRAW, MOMENT, PATH, TEXT, Kind, choice, number, whole
 from grader.options import LARGEST_SEED, Device
 from grader.sandbox import DEFAULT_IMAGE, Backend, default_limits
 
@@ -19,6 +19,13 @@ class Policy(StrEnum):
 
     BEST = "best"
     LAST = "last"
+
+
+class Audience(StrEnum):
+    """Who sees the board on the site."""
+
+    PUBLIC = "public"
+    MEMBERS = "members"
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,31 @@ class FinalTable:
 
 
 @dataclass(frozen=True)
+class SiteTable:
+    """``[site]``: the site of `grader serve`. The captions of the keys stand for attributes."""
+
+    url: Annotated[
+        str | None,
+        Key(
+            ADDRESS,
+            "The address that participants type, where a proxy in front of the site keeps the certificate; without it "
+            "the site is reached from its own machine alone.",
+            '"https://contest.example.org"',
+        ),
+    ] = None
+    board: Annotated[
+        Audience, Key(choice(Audience), "Who sees the board: public, or members only (participants and screens).")
+    ] = Audience.PUBLIC
+    largest_kib: Annotated[int, Key(whole(64, 16 << 10), "The largest notebook that is taken, in KiB.")] = 2048
+
+
+@dataclass(frozen=True)
 class Contest:
     """A contest: what its file says, with defaults for what it leaves open.
 
     Attributes:
         title, data, submissions, runs, store: see their captions; paths start at the working folder.
-        grading, rules, final: the tables.
+        grading, rules, final, site: the tables.
         file: where all this was read; None where there is no file, and these are the defaults.
     """
 
@@ -125,6 +151,7 @@ class Contest:
     grading: GradingTable = GradingTable()
     rules: RulesTable = RulesTable()
     final: FinalTable = FinalTable()
+    site: SiteTable = SiteTable()
     file: Path | None = None
 
     def fault(self) -> str | None:

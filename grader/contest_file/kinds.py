@@ -82,7 +82,14 @@ def _read_draw(value: object, folder: Path) -> object:
     return value
 
 
+def _read_address(value: object, folder: Path) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value):
+        raise ValueError
+    return value.lower()
+
+
 TEXT = Kind("a text in quotes", _read_text)
 PATH = Kind("a path in quotes", _read_path)
 MOMENT = Kind("a day and a time with their zone, without quotes, such as 2026-03-01T18:00:00+01:00", _read_moment)
 DRAW = Kind('"train", or "redraw-1" and so on', _read_draw)
+ADDRESS = Kind('an address without a path, such as "https://contest.example.org"', _read_address)

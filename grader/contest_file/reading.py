@@ -9,11 +9,17 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from grader.contest_file.contest import DEFAULT, Contest, FinalTable, GradingTable, Key, RulesTable
+from grader.contest_file.contest import DEFAULT, Contest, FinalTable, GradingTable, Key, RulesTable, SiteTable
 from grader.safe_io import plain_name
 
 CONTEST_FILE = "contest.toml"
-TABLES: Mapping[str, type] = {"": Contest, "grading": GradingTable, "rules": RulesTable, "final": FinalTable}
+TABLES: Mapping[str, type] = {
+    "": Contest,
+    "grading": GradingTable,
+    "rules": RulesTable,
+    "final": FinalTable,
+    "site": SiteTable,
+}
 
 
 class ContestError(Exception):

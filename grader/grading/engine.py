@@ -58,6 +58,8 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
             if isinstance(training.fault, ParticipantFault) and training.fault.verdict is Verdict.RUNTIME_ERROR:
                 open_training_splits(folder, settings.train)  # data that vanished meanwhile is nobody's fault but ours
             raise training.fault
+        if settings.tell is not None:
+            settings.tell("scoring")
         return scored(draft, artifacts.models, folder, opening.result()), artifacts
     except ParticipantFault as fault:
         return replace(draft, verdict=fault.verdict, message=plain_message(fault.message)), artifacts

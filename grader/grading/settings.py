@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Settings:
         guard: wall clock of the whole grading; None for the task's own.
         epochs: of the training; fewer than the task's only to try something out.
         progress: whether to draw progress bars.
+        tell: is told how far the grading is: "epoch 1 of 6" and so on, then "scoring"; None to tell nobody.
     """
 
     data: Path
@@ -40,6 +42,7 @@ class Settings:
     guard: float | None = None
     epochs: int = NUM_EPOCHS
     progress: bool = False
+    tell: Callable[[str], None] | None = None
 
     @property
     def limits(self) -> Limits:

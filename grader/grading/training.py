@@ -98,10 +98,18 @@ def train_against(
     splits = opening.result()
     batches = make_loader(splits["train"].dataset)
     gateway.clock.batches = len(batches)
+    tell = settings.tell
+
+    def select_indices(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        epoch, batch = divmod(len(gateway.selections), len(batches))
+        if tell is not None and batch == 0:
+            tell(f"epoch {epoch + 1} of {settings.epochs}")
+        return gateway.select_indices(targets, losses)
+
     result = train_two_models(
         batches,
         make_loader(splits["val"].dataset),
-        gateway.select_indices,
+        select_indices,
         seed=settings.seed,
         device=torch.device(settings.device),
         threads=settings.threads,

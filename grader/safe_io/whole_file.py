@@ -8,17 +8,41 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file beside its place and move it there in one step, over what may be there already.
+
+    Args:
+        path: its place.
+        content: the text, or the bytes.
+        durable: whether to return only when it outlives a loss of power.
 
     Raises:
         OSError: it could not be written; nothing of it stays, and what was there is as it was.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        with open(unfinished, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         unfinished.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder outlive a loss of power.
+
+    Raises:
+        OSError: nobody knows whether they do.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
