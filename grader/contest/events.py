@@ -100,10 +100,10 @@ def add_event(connection: sqlite3.Connection, event: LogEntry) -> None:
     )
 
 
-def read_events(connection: sqlite3.Connection) -> list[LogEntry]:
-    """Return the log, oldest first."""
+def read_events(connection: sqlite3.Connection, source: str = "events") -> list[LogEntry]:
+    """Return the log, oldest first, from its table or from a view that has its columns."""
     rows = connection.execute(
-        "SELECT at, who, action, text, reason, submission_id, last_submission, last_grading FROM events ORDER BY id"
+        f"SELECT at, who, action, text, reason, submission_id, last_submission, last_grading FROM {source} ORDER BY id"
     )
     return [
         LogEntry(at, who, Action(action), text, reason, submission, Cut(last_submission, last_grading))

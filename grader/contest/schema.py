@@ -25,7 +25,10 @@ CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
 CREATE TRIGGER removals_never_go BEFORE DELETE ON removals
     BEGIN SELECT RAISE (ABORT, 'a removal is never deleted'); END;
 """
-MIGRATIONS = {1: REMOVALS, 2: SITE, 3: EVENTS}  # from this version to the next one
+BY_SUBMISSION = """
+CREATE INDEX gradings_by_submission ON gradings (submission_id);
+"""
+MIGRATIONS = {1: REMOVALS, 2: SITE, 3: EVENTS + BY_SUBMISSION}  # from this version to the next one
 SCHEMA = (
     """
 CREATE TABLE participants (
@@ -83,6 +86,7 @@ CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, subm
     + REMOVALS
     + SITE
     + EVENTS
+    + BY_SUBMISSION
 )
 
 
