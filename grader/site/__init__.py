@@ -17,6 +17,7 @@ Two processes: the web process, which knows the store's public view and no data,
     reports      where a report lies
     handout      the public data as one zip
     work         grades what was received
+    running      the web server
     serving      the commands serve and work
     inviting     the command invite
     submitting   the command submit

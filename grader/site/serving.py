@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +20,7 @@ from grader.options import fail, require_writable, say
 from grader.verdicts import InfrastructureError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PROXY = ["127.0.0.1", "::1"]  # whose word counts on where a request came from
 RESTART_SECONDS = 10.0
-AT_ONCE = 1000  # requests and open event streams
-KEEP_ALIVE_SECONDS, SHUTDOWN_SECONDS = 5, 5
 UrlOption = Annotated[
     str | None,
     typer.Option(
@@ -93,10 +91,8 @@ def serve_command(
     require_contest(contest)
     address = address_of(host, port, url)
     try:
-        import uvicorn
-
-        from grader.site.app import make_app
         from grader.site.handout import make_handout
+        from grader.site.running import make_server
         from grader.site.site import Site
     except ImportError as error:
         raise fail(f"the site needs {error.name}: pip install 'label-noise-competition[site]'") from None
@@ -106,28 +102,13 @@ def serve_command(
             handout = make_handout(contest.data, contest.store)
     except InfrastructureError as error:
         raise fail(error.message) from None
-    config = uvicorn.Config(
-        make_app(Site(contest, address, handout)),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,  # its lines would hold secret links
-        server_header=False,
-        limit_concurrency=AT_ONCE,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        h11_max_incomplete_event_size=16 << 10,
-        http="h11",
-        ws="none",
-        proxy_headers=url is not None,
-        forwarded_allow_ips=PROXY,
-    )
-    server = uvicorn.Server(config)
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise fail(f"the site cannot listen at {host}:{port}: {error.strerror}; --port takes another one") from None
     say(f"the site is open at {address}; 'grader invite' makes links, Ctrl-C closes it")
-    with worker(contest):
-        server.run()
-    if not server.started:
-        raise fail(f"the site cannot listen at {host}:{port}: is it open already?")
+    with listener, worker(contest):
+        make_server(Site(contest, address, handout), proxied=url is not None).run([listener])
 
 
 def require_contest(contest: Contest) -> None:
