@@ -80,7 +80,9 @@ class Client:
             every = {**own, **self.headers, **given}
             connection.request(method, path, body, {name: value for name, value in every.items() if value is not None})
             answer = connection.getresponse()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            events = found.get("content-type", "").startswith("text/event-stream")
+            return Answer(answer.status, found, answer.readline() if events else answer.read())
         finally:
             connection.close()
 

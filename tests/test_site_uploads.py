@@ -26,8 +26,8 @@ def rows(serving):
         return [(each.participant, each.submitted_at, str(each.path)) for each in store.submissions()]
 
 
-def raw_request(serving, head, *parts, pause=0.0):
-    """Send the head of a request and then the parts of its body; return all that comes back, and what was sent."""
+def raw_request(serving, head, parts=(), pause=0.0):
+    """Send the head of a request, then each part of its body as it is made; return the answer, and what was sent."""
     sent = 0
     with socket.create_connection(("127.0.0.1", serving.port), timeout=30) as connection:
         connection.sendall(head)
@@ -60,11 +60,11 @@ def test_a_notebook_is_received_with_a_receipt(serve):
     """What is handed in is kept under its checksum, with the server's time, and its receipt tells all of that."""
     serving = serve()
     ann = serving.member("Ann")
-    answer = ann.hand_in(notebook(), "résumé of <b>mine</b>.ipynb")
+    answer = ann.hand_in(notebook(), "résumé of <b>mine.ipynb")
     assert answer.status == 303
     place = answer.headers["location"]
     [(participant, submitted_at, path)] = rows(serving)
-    assert (participant, path) == ("Ann", "résumé of <b>mine</b>.ipynb")
+    assert (participant, path) == ("Ann", "résumé of <b>mine.ipynb")
     page = ann.get(place)
     assert "waiting, place 1 of 1" in page.text
     assert submitted_at.replace("T", " ").replace("+00:00", " UTC") in page.text
@@ -134,7 +134,7 @@ def test_what_began_before_the_closing_counts(serve):
         serving.clock.ahead += timedelta(seconds=30)
         yield body[100:]
 
-    answer, _ = raw_request(serving, head_of(ann, len(body)), *parts(), pause=0.3)
+    answer, _ = raw_request(serving, head_of(ann, len(body)), parts(), pause=0.3)
     assert b"201" in answer.splitlines()[0], answer
     [(_, submitted_at, _)] = rows(serving)
     assert datetime.fromisoformat(submitted_at) <= closing
@@ -146,7 +146,7 @@ def test_a_slow_body_is_ended(serve):
     serving = serve(body_seconds=1.0)
     ann = serving.member("Ann")
     body = form(notebook())
-    answer, _ = raw_request(serving, head_of(ann, len(body)), body[:100], body[100:], pause=1.5)
+    answer, _ = raw_request(serving, head_of(ann, len(body)), (body[:100], body[100:]), pause=1.5)
     assert b"408" in answer.splitlines()[0]
     assert rows(serving) == []
     assert ann.hand_in(notebook()).status == 303
@@ -178,8 +178,8 @@ def test_one_upload_at_a_time(serve):
         assert ann.hand_in(notebook(), Accept="application/json").status == 429
         assert bob.hand_in(notebook()).status == 303
         connection.sendall(body[1000:])
-        assert b"303" in connection.recv(1000) or True
-    assert {name for name, *_ in rows(serving)} >= {"Bob"}
+        assert b"201" in connection.recv(1000)
+    assert {name for name, *_ in rows(serving)} == {"Ann", "Bob"}
 
 
 @pytest.mark.parametrize("length", [True, False], ids=["declared", "chunked"])
@@ -187,12 +187,11 @@ def test_a_notebook_that_is_too_large_is_not_read_to_its_end(serve, length):
     """A length beyond the limit is refused before the body; without one the bytes are counted."""
     serving = serve(site={"largest_kib": 64})
     ann = serving.member("Ann")
-    chunk = b"x" * 65536
-    frame = b"%x\r\n" % len(chunk) + chunk + b"\r\n"
-    parts = () if length else (frame,) * 200
-    answer, sent = raw_request(serving, head_of(ann, 10_000_000 if length else None), *parts)
-    assert answer == b"" or b"413" in answer.splitlines()[0]
-    assert sent < 200 * len(frame)
+    start, more = form(b"x" * 65536).rpartition(b"\r\n--")[0], b"x" * 65536
+    parts = [] if length else [b"%x\r\n" % len(part) + part + b"\r\n" for part in (start, *[more] * 400)]
+    answer, sent = raw_request(serving, head_of(ann, 10_000_000 if length else None), parts)
+    assert answer == b"" or b"413" in answer.splitlines()[0]  # a system may throw an answer away that nobody has read
+    assert sent < sum(map(len, parts)) or not parts
     assert rows(serving) == []
     refused = ann.hand_in(b'{"cells": "' + b" " * 65536 + b'"}', Accept="application/json")
     assert refused.status == 413
@@ -210,7 +209,7 @@ def test_a_notebook_that_is_too_large_is_not_read_to_its_end(serve, length):
     ids=["zip", "list", "no cell", "empty"],
 )
 def test_what_cannot_be_graded_is_refused_and_uses_up_nothing(serve, raw, reason):
-    """A zip, or anything else without a solution cell, is refused with the words of the grader; no archive is opened."""
+    """A zip, or anything else without a solution cell, is refused in the words of the grader; no archive is opened."""
     serving = serve(rules={"daily_limit": 1})
     ann = serving.member("Ann")
     answer = ann.hand_in(raw, Accept="application/json")
@@ -235,7 +234,13 @@ def test_the_name_of_a_file_is_never_a_path(serve, tmp_path):
     """Whatever a file is called, it is kept under its checksum, and its name is shown as plain text."""
     serving = serve()
     ann = serving.member("Ann")
-    names = ["../../../outside.ipynb", "..\\..\\outside.ipynb", "a\u202etxt.ipynb", "/etc/passwd", "x" * 3000 + ".ipynb"]
+    names = [
+        "../../../outside.ipynb",
+        "..\\..\\outside.ipynb",
+        "a\u202etxt.ipynb",
+        "/etc/passwd",
+        "x" * 3000 + ".ipynb",
+    ]
     for number, name in enumerate(names):
         assert ann.hand_in(notebook(str(number)), name).status == 303
     assert not list(tmp_path.rglob("outside*"))
@@ -247,8 +252,9 @@ def test_the_name_of_a_file_is_never_a_path(serve, tmp_path):
 
 def test_the_daily_limit_holds_against_a_race(serve):
     """Of many notebooks that are kept at the same moment, as many are taken as the limit says: not one more."""
-    from grader.site.receiving import keep
     from starlette.exceptions import HTTPException
+
+    from grader.site.receiving import keep
 
     serving = serve(rules={"daily_limit": 3})
     serving.member("Ann")

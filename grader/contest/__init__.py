@@ -14,6 +14,10 @@ Its modules:
     store        participants, submissions and gradings in one SQLite file
     rows         what it keeps, row by row
     schema       its tables as SQL
+    site_schema  the site's own tables as SQL
+    site_store   what the site writes
+    views        what the site's pages may read
+    public       the public board as the contest file says
     removals     its log of who was removed and taken back
     events       its log of what organizers did, and what holds because of it
     desk         what an organizer may do while a contest runs, and when
@@ -28,7 +32,6 @@ Its modules:
     bound        the oracle, trained once
     policy       which submission counts
     boards       from the store to a board
-    public       the public board as the contest file says
     final        grades what the final needs, makes its board, publishes it
     fitting      whether a contest file and the store belong together
     references   what the reference solutions reached where a run was graded

@@ -56,7 +56,6 @@ from .options import board_of as board_of
 from .options import rules_of as rules_of
 from .public import public_rules as public_rules
 from .public import public_settings as public_settings
-from .public_view import public_view as public_view
 from .references import reference_scores as reference_scores
 from .results import results_csv as results_csv
 from .reuse import Reuse as Reuse
@@ -75,4 +74,5 @@ from .store import Store as Store
 from .store import open_existing as open_existing
 from .store import utc_text as utc_text
 from .table import read_names as read_names
+from .views import public_view as public_view
 from .workers import Workers as Workers

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Message
 
-from grader.contest import QuotaUsedUp, SiteStore, Upload, identify
+from grader.contest import QuotaUsedUp, SiteStore, Upload, identify, utc_text
 from grader.safe_io import plain_line
 from grader.site.asking import PARTICIPANT, looking
 from grader.site.own import used_today
@@ -40,9 +40,9 @@ def admit(request: Request, site: Site, began: datetime) -> int:
     """
     with looking(request, PARTICIPANT) as look:
         me = look.me
-        if look.opening is not None and began < look.opening:
+        if look.opening is not None and utc_text(began) < utc_text(look.opening):
             raise HTTPException(403, f"The contest opens at {both_times(look.opening)}. Nothing was received.")
-        if look.closing is not None and began > look.closing:
+        if look.closing is not None and utc_text(began) > utc_text(look.closing):
             raise HTTPException(403, f"The contest closed at {both_times(look.closing)}. Nothing was received.")
         limit = site.contest.rules.daily_limit
         if limit is not None and used_today(look) >= limit:
