@@ -14,10 +14,11 @@ from grader.contest.reuse import Reuse
 from grader.contest.store import Kind, Store
 from grader.site.work import Desk
 from grader.verdicts import Verdict
+from tests.browser import PHONE, chromium, overflow
 from tests.contest import Contest, Scripted
 from tests.site import notebook, serve
 
-__all__ = ["serve"]  # a fixture
+__all__ = ["chromium", "serve"]  # fixtures
 
 SOON = {"rules": {"closing": datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)}}
 BUTTONS = ("pause", "resume", "extend", "announce", "freeze", "unfreeze", "publish", "withdraw")
@@ -349,3 +350,37 @@ def test_the_commands_and_the_page_share_one_log(serve):
     with Store(site.contest.store) as store:
         assert pause_of(store.events()) is None
         assert [event.action for event in store.events()] == [Action.PAUSE, Action.RESUME]
+
+
+def test_the_page_holds_on_a_phone_and_without_scripts(serve, chromium):
+    """In Chromium nothing goes wrong, nothing is wider than the window, and the buttons work with scripts off."""
+    site = serve(**SOON)
+    site.member('<img src=x onerror="alert(1)">').hand_in(notebook("eve"))
+    with site.store() as store:
+        secret = store.invite_role("organizer", site.clock())
+    troubles = []
+    for script in (True, False):
+        context = chromium.new_context(viewport={"width": PHONE, "height": 800}, java_script_enabled=script)
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: troubles.append(request.url) if not ours(request.url, site) else None)
+        page.goto(f"{site.site.address}/enter/{secret}")
+        page.get_by_role("button").click()
+        page.wait_for_url("**/desk")
+        assert page.locator("h1").inner_text() == "Organizers"
+        if script:
+            assert overflow(page) == 0
+        page.get_by_label("Message to all").fill("soup at seven")
+        page.get_by_role("button", name="Announce").click()
+        assert "soup at seven" in page.inner_text(".announcements")
+        page.goto(f"{site.site.address}/hall")
+        assert page.get_by_text("Nothing is graded yet").is_visible()
+        context.close()
+    assert troubles == []
+    assert log_of(site) == [Action.ANNOUNCE] * 2
+
+
+def ours(url, site):
+    """Say whether a request goes to the site itself."""
+    return url.startswith((site.site.address, "data:"))
