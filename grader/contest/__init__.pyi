@@ -27,7 +27,6 @@ from .desk import unfreeze as unfreeze
 from .desk import withdraw as withdraw
 from .entries import Aside as Aside
 from .entries import identify as identify
-from .events import Action as Action
 from .events import LogEntry as LogEntry
 from .events import announcements as announcements
 from .events import asked_again as asked_again
