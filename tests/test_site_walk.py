@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from grader.contest.workers import InProcess
 from grader.site.work import Desk
 from tests.browser import DESKTOP, PHONE, brightness, chromium, overflow
 from tests.contest import Contest
@@ -53,8 +54,6 @@ def evening(serve, chromium, tmp_path, light):
     stopping = threading.Event()
 
     def grade():
-        from grader.contest.workers import InProcess
-
         with serving.store() as store:
             desk = Desk(serving.contest, store, InProcess())
             while not stopping.is_set():
@@ -102,7 +101,7 @@ def test_from_the_link_to_the_board(evening, tmp_path):
         assert "waiting, place" in page.inner_text("#phase")
     serving.start_grading()
     for name, page in pages.items():
-        page.get_by_role("link", name="Open the report").wait_for(timeout=180_000)
+        page.get_by_role("link", name="Open the report").wait_for(timeout=60_000)
         assert "OK" in page.inner_text("main"), name
         page.get_by_role("link", name="Open the report").click()
         assert page.locator("h1").inner_text()
@@ -158,7 +157,8 @@ def test_without_scripts(evening, tmp_path):
     page.get_by_role("button", name="Hand in").click()
     page.wait_for_url("**/submissions/*")
     serving.start_grading()
-    page.get_by_role("link", name="Open the report").wait_for(timeout=180_000)
+    while not page.get_by_role("link", name="Open the report").count():
+        page.wait_for_timeout(500)
 
 
 @pytest.mark.slow

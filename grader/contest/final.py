@@ -75,6 +75,7 @@ def publish_final(contest: Contest, store: Store, act: Act) -> LogEntry:
         ValueError: it lacks gradings, nobody stands in it, or the contest is still open; the message says what to do.
         InfrastructureError: the data is missing, or a derived run cannot be written.
     """
+    publish(act, contest.rules.closing, "")(store.events())  # while the contest is open, nothing is scored on test_b
     board = make_board(store, contest.runs, FINAL, final_rules(contest, store), contest.title)
     if board.missing:
         raise ValueError(f"the final lacks {len(board.missing)} gradings: 'grader final' makes them")
