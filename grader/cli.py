@@ -19,6 +19,17 @@ from grader.analysis.cli import analyze_command
 from grader.contest.cli import batch_command, collect_command, history_command, similar_command
 from grader.contest.doctor import doctor_command
 from grader.contest.exporting import export_results_command
+from grader.contest.organizing import (
+    announce_command,
+    extend_command,
+    freeze_command,
+    log_command,
+    pause_command,
+    publish_command,
+    resume_command,
+    set_aside_command,
+)
+from grader.contest.queueing import queue_command, retry_command
 from grader.contest.removing import remove_command
 from grader.contest_file.cli import init_command
 from grader.grading.cli import grade_command, regrade_command
@@ -94,6 +105,16 @@ for name, command in (
     ("report", report_command),
     ("similar", similar_command),
     ("remove", remove_command),
+    ("set-aside", set_aside_command),
+    ("queue", queue_command),
+    ("retry", retry_command),
+    ("pause", pause_command),
+    ("resume", resume_command),
+    ("extend", extend_command),
+    ("announce", announce_command),
+    ("freeze", freeze_command),
+    ("publish", publish_command),
+    ("log", log_command),
     ("export-results", export_results_command),
     ("invite", invite_command),
     ("serve", serve_command),

@@ -24,6 +24,9 @@ from grader.submission import lift, read_cells
 from grader.verdicts import ParticipantFault, Verdict
 
 VERSIONS = {"torch": "2.9"}
+STORE_ALONE = (  # the commands that need no data
+    *("history", "remove", "set-aside", "pause", "resume", "extend", "announce", "freeze", "publish", "log"),
+)
 
 
 def make_record(bac=(0.7, 0.8), verdict=Verdict.OK, **changes):
@@ -114,7 +117,7 @@ class Contest:
     def arguments(self, command, *options):
         """Return the arguments of a command on this contest."""
         places = [("--store", self.store)]
-        places += [] if command in ("history", "remove") else [("--runs", self.runs), ("--data", self.data)]
+        places += [] if command in STORE_ALONE else [("--runs", self.runs), ("--data", self.data)]
         own = [str(part) for place in places for part in place]
         return [
             command,

@@ -264,6 +264,7 @@ FITTED: tuple[tuple[str, Instead, str], ...] = (
     (r"--seeds \d+", "--seeds 2", "two trainings instead of three and more"),
     (r"runs/RUN\b", Reader.newest_run, "a reader puts the name of a run here"),
     (r"\b(?:PARTICIPANT|NAME)\b", "anna", "a reader puts the name of a participant here"),
+    (r"\bNUMBER\b", "1", "a reader puts the number of a submission here"),
     (r"\bID\b", "1aBcD", "a reader puts the id of a file here"),
     (r"\bGROUP_NAME\b", "notebook_old_format", "a reader puts the name of an attack here"),
     (r"path/to/the/folder", "data/public", "a reader puts the folder here that the organizer handed out"),

@@ -13,13 +13,18 @@ Its modules:
     receiving    from what was handed in to submissions in the store
     kept         the files as they were received
     store        participants, submissions and gradings in one SQLite file
+    rows         what it keeps, row by row
     schema       its tables as SQL
     site_schema  the site's own tables as SQL
     site_store   what the site writes
     views        what the site's pages may read
     public       the public board as the contest file says
     removals     its log of who was removed and taken back
+    events       its log of what organizers did, and what holds because of it
+    desk         what an organizer may do while a contest runs, and when
     batch        grades many submissions, each once
+    again        grades one again, because an organizer asked
+    queue        what is still to be graded
     attended     a batch that somebody watches
     single       grades one notebook that somebody hands over and waits for
     turns        which of them, and in which order
@@ -29,7 +34,7 @@ Its modules:
     bound        the oracle, trained once
     policy       which submission counts
     boards       from the store to a board
-    final        grades what the final needs, and makes its board
+    final        grades what the final needs, makes its board, publishes it
     fitting      whether a contest file and the store belong together
     references   what the reference solutions reached where a run was graded
     standings    who stands where
@@ -39,6 +44,8 @@ Its modules:
     readiness    is this machine ready for a contest? one check each
     cli          the commands collect, batch, history, similar
     removing     the command remove
+    organizing   the commands pause, resume, extend, announce, set-aside, freeze, publish, log
+    queueing     the commands queue, retry
     exporting    the command export-results
     doctor       the command doctor
 """

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from grader.contest.batch import ENDS, Event, Job, Step, find_graded, grade_waiting, make_jobs
 from grader.contest.bound import grade_oracle
+from grader.contest.events import pause_of
 from grader.contest.progress import BatchView
 from grader.contest.reuse import Reuse
 from grader.contest.store import Received, Store
@@ -94,7 +95,7 @@ class Night:
         """Grade submissions, and the oracle where it is wanted; return how often each verdict was given.
 
         Raises:
-            InfrastructureError: see `grade_waiting` and `grade_oracle`.
+            InfrastructureError: grading is paused; or see `grade_waiting` and `grade_oracle`.
         """
         reuse = Reuse(self.store, self.runs, self.settings.data)
         verdicts = self._grade_jobs(make_jobs(submissions, self.settings, list(self.seeds)), reuse)
@@ -114,6 +115,7 @@ class Night:
 
             waiting = in_turns(find_graded(jobs, self.store, reuse, tell))
             if waiting:
+                self._require_going(sum(map(len, waiting)))
                 view.expect(sum(map(len, waiting)))
                 with self.crew.start(self.settings, self.console) as workers:
                     grade_waiting(waiting, self.store, reuse, workers, self.runs, tell)
@@ -126,7 +128,16 @@ class Night:
                     f"{', '.join(f'{count} {verdict.value}' for verdict, count in verdicts.items())}"
                 )
             )
+        if len(ends) < len(jobs):
+            self._require_going(len(jobs) - len(ends))
         return verdicts
+
+    def _require_going(self, left: int) -> None:
+        """Raise `InfrastructureError` where grading is paused, with so many gradings left."""
+        if pause := pause_of(self.store.events()):
+            raise InfrastructureError(
+                f"grading is paused since {pause.at}, with {left} left: 'grader resume', then the same command goes on"
+            )
 
     def _show_oracle(self, seed: int, record: Record) -> None:
         self.console.print(f"oracle, seed {seed}: BAC {record.bac_mean or 0.0:.4f} on {record.split}")

@@ -5,8 +5,8 @@
 Each job is one submission under one key. Jobs with the same key, that is with the same solution, are trained once. A
 grading that ends in an `InfrastructureError`, as on a machine that was too slow, is repeated once, alone; so is a
 `TimeLimitExceeded` among several workers, since functions slow each other down too. Only the repetition counts.
-Whatever kills a batch, the same call goes on where it was: a result counts from its row in the store on, which is
-written after its run folder.
+While an organizer has grading paused, no further one begins. Whatever kills a batch, the same call goes on where it
+was: a result counts from its row in the store on, which is written after its run folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from grader.contest.events import pause_of
 from grader.contest.reuse import Reuse, grading_key, versions_text
 from grader.contest.store import Key, Origin, Received, Store
 from grader.contest.workers import Outcome, Task, Workers, failed
@@ -170,13 +171,13 @@ def grade_waiting(
 
     repeated = {Verdict.INFRASTRUCTURE_ERROR} | ({Verdict.TIME_LIMIT} if workers.count > 1 else set())
     again: list[list[Job]] = []
-    for group, outcome in compute(waiting, workers.count, workers, reuse, tell):
+    for group, outcome in compute(waiting, workers.count, workers, reuse, store, tell):
         if outcome.record.verdict in repeated:
             again.append(group)
             tell(Event(group[0], Step.AGAIN, outcome.record))
         else:
             keep_group(group, outcome)
-    for group, outcome in compute(again, 1, workers, reuse, tell):
+    for group, outcome in compute(again, 1, workers, reuse, store, tell):
         keep_group(group, outcome)
 
 
@@ -189,13 +190,18 @@ def failed_so_before(job: Job, record: Record, store: Store) -> bool:
 
 
 def compute(
-    groups: list[list[Job]], at_once: int, workers: Workers, reuse: Reuse, tell: Tell
+    groups: list[list[Job]], at_once: int, workers: Workers, reuse: Reuse, store: Store, tell: Tell
 ) -> Iterator[tuple[list[Job], Outcome]]:
-    """Have the first job of each group graded, and yield the groups with their outcomes as they come."""
+    """Have the first job of each group graded, and yield the groups with their outcomes as they come.
+
+    From the moment when grading is paused no further group is taken.
+    """
     unreadable: list[tuple[list[Job], Outcome]] = []
 
     def tasks() -> Iterator[Task]:
         for number, group in enumerate(groups):
+            if pause_of(store.events()):
+                return
             task = read_task(number, group[0], reuse)
             if isinstance(task, Outcome):
                 unreadable.append((group, task))

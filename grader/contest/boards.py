@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grader.contest.events import Cut
 from grader.contest.policy import Candidate, counted, finalists, outside_of, within_daily_limit
 from grader.contest.reuse import Reuse, grading_key
 from grader.contest.standings import Contender, Standings, public_ranks, rank_rows
@@ -39,6 +40,7 @@ class Rules:
         public_seed: the training seed of the public board behind a final ranking.
         train: the training draw; the public board behind a final ranking has "train".
         opening, closing: what was submitted outside does not count; None where there is no bound.
+        frozen: of the store only this much is shown, as by a frozen board; None for all.
         choices: how many submissions a participant may choose for the final.
     """
 
@@ -50,6 +52,7 @@ class Rules:
     train: str = "train"
     opening: datetime | None = None
     closing: datetime | None = None
+    frozen: Cut | None = None
     choices: int = DEFAULT.final.choices
 
 
@@ -78,20 +81,23 @@ class Collector:
     Args:
         store: the contest.
         reuse: scores stored models on other splits.
+        cut: how much of the store is read; None for all.
     """
 
-    def __init__(self, store: Store, reuse: Reuse) -> None:
+    def __init__(self, store: Store, reuse: Reuse, cut: Cut | None = None) -> None:
         self._reuse = reuse
         self._submissions: dict[tuple[Kind, str], list[Received]] = defaultdict(list)
         for submission in store.submissions():
-            if not submission.removed:
+            hidden = cut is not None and submission.id > cut.last_submission
+            if not submission.removed and not hidden:
                 self._submissions[submission.kind, submission.participant].append(submission)
         self._gradings: dict[int, list[Grading]] = defaultdict(list)
         for grading in store.gradings():
-            self._gradings[grading.submission_id].append(grading)
+            if cut is None or grading.id <= cut.last_grading:
+                self._gradings[grading.submission_id].append(grading)
 
     def of_kind(self, kind: Kind) -> dict[str, list[Received]]:
-        """Return the submissions of every participant, or reference, by name."""
+        """Return the submissions of every participant, or reference, by name: those that were set aside too."""
         return {name: received for (which, name), received in self._submissions.items() if which is kind}
 
     def candidate(self, submission: Received, key: Key, seeds: tuple[int, ...]) -> Candidate:
@@ -130,7 +136,7 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
             too many.
         InfrastructureError: the data is missing, or a derived run cannot be written.
     """
-    collector = Collector(store, Reuse(store, runs, rules.data))
+    collector = Collector(store, Reuse(store, runs, rules.data), rules.frozen)
     handed_in = collector.of_kind(Kind.PARTICIPANT)
     timely, untimely = in_time([submission for received in handed_in.values() for submission in received], rules)
     participants: dict[str, list[Received]] = defaultdict(list)
@@ -142,10 +148,11 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
         name: [collector.candidate(submission, public_key, public_rules.seeds) for submission in received]
         for name, received in participants.items()
     }
-    shown = {name: within_daily_limit(candidates, rules.daily_limit) for name, candidates in everything.items()}
-    lost = [candidate for candidates in everything.values() for candidate in candidates if candidate.failed]
+    counting = {name: own for name, received in participants.items() if (own := counting_of(received))}
+    shown = {name: counting_candidates(everything[name], rules.daily_limit) for name in counting}
+    lost = [each for own in everything.values() for each in own if each.failed and each.submission.counts]
     choice = {name: counted(candidates, rules.policy) for name, candidates in shown.items()}
-    contenders = [contender(name, received, choice[name]) for name, received in participants.items()]
+    contenders = [contender(name, received, choice[name]) for name, received in counting.items()]
     key = board_key(rules, split)
     if split != PUBLIC:
         require_few_choices(shown, rules)
@@ -161,11 +168,12 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
         choice = {name: counted(candidates, Policy.BEST) for name, candidates in shown.items()}
         contenders = [
             replace(contender(name, received, choice[name]), public_rank=ranks.get(name))
-            for name, received in participants.items()
+            for name, received in counting.items()
         ]
     references = {
         name: collector.candidate(received[-1], key, rules.seeds)
-        for name, received in collector.of_kind(Kind.REFERENCE).items()
+        for name, all_of_it in collector.of_kind(Kind.REFERENCE).items()
+        if (received := counting_of(all_of_it))
     }
     contenders += [
         replace(contender(name, [candidate.submission], candidate), reference=True)
@@ -191,6 +199,16 @@ def make_board(store: Store, runs: Path, split: str, rules: Rules, title: str) -
         counted={name: candidate for name, candidate in choice.items() if candidate is not None},
         attempts=everything,
     )
+
+
+def counting_of(received: list[Received]) -> list[Received]:
+    """Return the submissions that were not set aside."""
+    return [submission for submission in received if submission.counts]
+
+
+def counting_candidates(candidates: list[Candidate], limit: int | None) -> list[Candidate]:
+    """Return one participant's candidates that count; one that was set aside has used up its place in the limit."""
+    return [each for each in within_daily_limit(candidates, limit) if each.submission.counts]
 
 
 def in_time(submissions: list[Received], rules: Rules) -> tuple[list[Received], list[str]]:

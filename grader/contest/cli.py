@@ -149,20 +149,21 @@ def batch_command(
         guard=guard,
     )
     require_guard(settings)
-    rules = rules_of(
-        contest,
-        data=data,
-        policy=policy,
-        daily_limit=daily_limit,
-        seed=seed,
-        seeds=seeds,
-        public_seed=public_seed,
-        train=train,
-    )
     with unless_stopped():
         require_sandbox(sandbox)
         with open_existing(store) if missing else Store(store) as opened:
             require_fit(contest, opened, data)
+            rules = rules_of(
+                contest,
+                opened,
+                data=data,
+                policy=policy,
+                daily_limit=daily_limit,
+                seed=seed,
+                seeds=seeds,
+                public_seed=public_seed,
+                train=train,
+            )
             kind = Kind.REFERENCE if reference else Kind.PARTICIPANT
             reception = receive_all(opened, source, kind, rules.choices) if source else None
             if missing:
@@ -170,7 +171,7 @@ def batch_command(
                 submissions = [submission for submission in wanted if submission.kind is not Kind.ORACLE]
                 oracle = oracle or len(submissions) < len(wanted)
             else:
-                submissions = without_removed(reception.submissions) if reception else []
+                submissions = without_those_aside(reception.submissions) if reception else []
                 if not reference:
                     submissions, untimely = in_time(submissions, rules)
                     for notice in untimely:
@@ -216,11 +217,13 @@ def receive_all(store: Store, source: Path, kind: Kind, choices: int) -> Recepti
     return reception
 
 
-def without_removed(submissions: list[Received]) -> list[Received]:
-    """Leave out what removed participants handed in, and say so."""
+def without_those_aside(submissions: list[Received]) -> list[Received]:
+    """Leave out what was set aside, and what removed participants handed in, and say so."""
     if few := few_names(submission.participant for submission in submissions if submission.removed):
         say(f"notice: left out, as they were removed: {few}; 'grader remove --undo' takes them back", err=True)
-    return [submission for submission in submissions if not submission.removed]
+    if few := few_names(f"{each.participant} {each.path.name}" for each in submissions if each.aside is not None):
+        say(f"notice: left out, as they were set aside: {few}; 'grader set-aside --undo' takes them back", err=True)
+    return [submission for submission in submissions if submission.counts]
 
 
 SourcesArgument = Annotated[
@@ -275,10 +278,12 @@ def history_command(
         raise fail(error.message) from None
     if not own:
         raise typer.BadParameter(f"{store} knows no {kind.value} named {participant!r}")
-    table = Table("submitted", "file", "final", "split", "trained on", "verdict", "points", "BAC", "run", box=SIMPLE)
+    table = Table(
+        "number", "submitted", "file", "final", "split", "trained on", "verdict", "points", "BAC", "run", box=SIMPLE
+    )
     for submission in own:
         chosen = "chosen" if submission.final else ""
-        place = (submission.submitted_at, Text(plain_name(submission.path.name)), chosen)
+        place = (str(submission.id), submission.submitted_at, Text(plain_name(submission.path.name)), chosen)
         if not gradings[submission]:
             table.add_row(*place, "", "", NOT_GRADED, "", "", "")
         for grading in gradings[submission]:
@@ -292,8 +297,11 @@ def history_command(
                 "" if record.bac_mean is None else f"{record.bac_mean:.4f}",
                 grading.run,
             )
-            place = ("", Text(""), "")
+            place = ("", "", Text(""), "")
     print_wide(table)
+    for submission in own:
+        if submission.aside is not None:
+            say(f"set aside, number {submission.id}: {plain_line(submission.aside)}")
     for entry in log:
         say(f"{entry.at}: {'removed' if entry.removed else 'taken back'}: {plain_line(entry.reason)}")
 

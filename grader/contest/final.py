@@ -1,17 +1,35 @@
-"""The final ranking: what it still needs is graded, then its board is made; all of it as the contest file says."""
+"""The final ranking: what it still needs is graded, its board is made, and published; all as the contest file says."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from grader.contest.attended import Crew, Night, require_sandbox
-from grader.contest.boards import FINAL, Board
+from grader.contest.boards import FINAL, Board, Rules, make_board
+from grader.contest.desk import Act, publish
+from grader.contest.events import LogEntry
 from grader.contest.fitting import require_fit
 from grader.contest.options import board_of, rules_of
-from grader.contest.store import Kind, open_existing
+from grader.contest.standings import standings_json
+from grader.contest.store import Kind, Store, open_existing
 from grader.contest_file import Contest
 from grader.grading import Settings
 from grader.options import chosen_device
+
+
+def final_rules(contest: Contest, store: Store) -> Rules:
+    """Return the rules of the final ranking, all of them as the contest file and the store say."""
+    return rules_of(
+        contest,
+        store,
+        data=contest.data,
+        policy=contest.rules.policy,
+        daily_limit=contest.rules.daily_limit,
+        seed=contest.final.seed,
+        seeds=contest.final.seeds,
+        public_seed=contest.grading.seed,
+        train=contest.final.train,
+    )
 
 
 def make_final(contest: Contest, console: Console) -> Board:
@@ -24,18 +42,9 @@ def make_final(contest: Contest, console: Console) -> Board:
         typer.BadParameter: nobody has a result on the public board.
     """
     grading, final = contest.grading, contest.final
-    rules = rules_of(
-        contest,
-        data=contest.data,
-        policy=contest.rules.policy,
-        daily_limit=contest.rules.daily_limit,
-        seed=final.seed,
-        seeds=final.seeds,
-        public_seed=grading.seed,
-        train=final.train,
-    )
     with open_existing(contest.store) as store:
         require_fit(contest, store, contest.data)
+        rules = final_rules(contest, store)
         board = board_of(store, contest.runs, FINAL, rules, contest.title)
         if not board.missing:
             return board
@@ -57,3 +66,19 @@ def make_final(contest: Contest, console: Console) -> Board:
         submissions = [submission for submission in board.missing if submission.kind is not Kind.ORACLE]
         night.grade(submissions, oracle=len(submissions) < len(board.missing))
         return board_of(store, contest.runs, FINAL, rules, contest.title)
+
+
+def publish_final(contest: Contest, store: Store, act: Act) -> LogEntry:
+    """Publish the final ranking as it is now. Nothing is trained: stored models are scored where that suffices.
+
+    Raises:
+        ValueError: it lacks gradings, nobody stands in it, or the contest is still open; the message says what to do.
+        InfrastructureError: the data is missing, or a derived run cannot be written.
+    """
+    publish(act, contest.rules.closing, "")(store.events())  # while the contest is open, nothing is scored on test_b
+    board = make_board(store, contest.runs, FINAL, final_rules(contest, store), contest.title)
+    if board.missing:
+        raise ValueError(f"the final lacks {len(board.missing)} gradings: 'grader final' makes them")
+    if not any(row.rank for row in board.standings.rows):
+        raise ValueError("nobody stands in the final ranking: there is nothing to publish")
+    return store.act(publish(act, contest.rules.closing, standings_json(board.standings)))

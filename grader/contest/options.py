@@ -9,6 +9,7 @@ import typer
 
 from competition.task.constants import SEED
 from grader.contest.boards import Board, Rules, make_board
+from grader.contest.events import closing_after
 from grader.contest.store import Store
 from grader.contest_file import Contest, Policy
 
@@ -53,6 +54,7 @@ LimitOption = Annotated[
 
 def rules_of(
     contest: Contest,
+    store: Store,
     *,
     data: Path,
     policy: Policy,
@@ -62,7 +64,10 @@ def rules_of(
     public_seed: int,
     train: str,
 ) -> Rules:
-    """Make a board's rules of a contest and of the options, which have its values where they were not given."""
+    """Make a board's rules of a contest, with what its store says of the closing time, and of the options.
+
+    The options have the contest's values where they were not given.
+    """
     return Rules(
         data=data,
         policy=policy,
@@ -71,7 +76,7 @@ def rules_of(
         public_seed=public_seed,
         train=train,
         opening=contest.rules.opening,
-        closing=contest.rules.closing,
+        closing=closing_after(contest.rules.closing, store.events()),
         choices=contest.final.choices,
     )
 

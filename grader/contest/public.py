@@ -31,6 +31,7 @@ def public_rules(contest: Contest, store: Store) -> Rules:
     """Return the rules of the public board, all of them as the contest file and the store say."""
     return rules_of(
         contest,
+        store,
         data=contest.data,
         policy=contest.rules.policy,
         daily_limit=contest.rules.daily_limit,

@@ -23,7 +23,7 @@ def reference_scores(path: Path, run: Record) -> dict[str, list[float]]:
         last = {
             received.participant: received
             for received in store.submissions()
-            if received.kind is Kind.REFERENCE and not received.removed
+            if received.kind is Kind.REFERENCE and received.counts
         }
         scores = {name: latest_score(store, received, run) for name, received in last.items()}
     return {name: [score] for name, score in scores.items() if score is not None}

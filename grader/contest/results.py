@@ -19,6 +19,7 @@ from grader.contest.store import Grading, Received
 from grader.safe_io import csv_cell
 
 FORMAT, VERSION = "label-noise-competition results", 1
+SET_ASIDE = "set aside"
 BOARDS = ("public", "final")
 BOARD_COLUMNS = ("rank", "tied", "points", "bac_mean", "bac_1", "bac_2", "deviation", "verdict")
 FILE_COLUMNS = ("file", "submitted_at", "file_sha256", "runs")
@@ -58,6 +59,7 @@ def attempt(candidate: Candidate, gradings: Iterable[Grading]) -> dict[str, Any]
     return {
         **file_fields(candidate.submission),
         "chosen": candidate.submission.final,
+        "set_aside": candidate.submission.aside,
         "verdict": candidate.verdict,
         "gradings": [
             {
@@ -86,7 +88,10 @@ def board_conditions(board: Board, rules: Rules) -> dict[str, Any]:
 
 
 def results(
-    boards: Sequence[tuple[Board, Rules] | None], gradings: Sequence[Grading], removals: Sequence[Removal]
+    boards: Sequence[tuple[Board, Rules] | None],
+    gradings: Sequence[Grading],
+    removals: Sequence[Removal],
+    aside: Sequence[Received],
 ) -> dict[str, Any]:
     """Return the results of a contest, in the order of its last board.
 
@@ -94,6 +99,7 @@ def results(
         boards: the public board and the final one, each with its rules; None for a final that nobody was graded for.
         gradings: all of the store.
         removals: the store's log.
+        aside: the submissions that are set aside, each of which counts nowhere.
     """
     found = dict(zip(BOARDS, boards, strict=True))
     made = [each for each in boards if each is not None]
@@ -133,6 +139,7 @@ def results(
             for each in removals
             if each.kind == "participant"
         ],
+        "set_aside": [{"participant": each.participant, **file_fields(each), "reason": each.aside} for each in aside],
     }
 
 
@@ -142,7 +149,7 @@ def results_csv(found: dict[str, Any]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for person in found["participants"]:
-        verdicts = [each["verdict"] for each in person["submissions"]]
+        verdicts = [SET_ASIDE if each["set_aside"] else each["verdict"] for each in person["submissions"]]
         cells = [csv_cell(person["participant"])]
         for name in BOARDS:
             cells += board_cells(person[name])

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from grader.contest.events import EVENTS
 from grader.contest.site_schema import SITE
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 REMOVALS = """
 CREATE TABLE removals (
     id              INTEGER PRIMARY KEY,
@@ -24,7 +25,10 @@ CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
 CREATE TRIGGER removals_never_go BEFORE DELETE ON removals
     BEGIN SELECT RAISE (ABORT, 'a removal is never deleted'); END;
 """
-MIGRATIONS = {1: REMOVALS, 2: SITE}  # from this version to the next one
+BY_SUBMISSION = """
+CREATE INDEX gradings_by_submission ON gradings (submission_id);
+"""
+MIGRATIONS = {1: REMOVALS, 2: SITE, 3: EVENTS + BY_SUBMISSION}  # from this version to the next one
 SCHEMA = (
     """
 CREATE TABLE participants (
@@ -81,6 +85,8 @@ CREATE TRIGGER submissions_keep_their_file BEFORE UPDATE OF participant_id, subm
 """
     + REMOVALS
     + SITE
+    + EVENTS
+    + BY_SUBMISSION
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from grader.contest.events import SET_ASIDE
 from grader.contest.names import name_key
 from grader.contest.removals import REMOVED
 from grader.contest.store import Kind, Store, utc_text
@@ -32,7 +33,7 @@ SELECT u.submission_id, u.receipt, u.phase, u.started_at, s.participant_id,
         s.submitted_at, s.id
     ) AS place
 FROM uploads u JOIN submissions s ON s.id = u.submission_id JOIN participants p ON p.id = s.participant_id
-WHERE u.phase <> '{DONE}' AND {REMOVED} = 0
+WHERE u.phase <> '{DONE}' AND {REMOVED} = 0 AND {SET_ASIDE} IS NULL
 """
 # Submissions of a participant on one UTC day that use up the limit: all but those that failed by our own fault alone.
 USED = f"""
@@ -274,7 +275,8 @@ class SiteStore(Store):
     def changes(self) -> tuple[int, ...]:
         """Return numbers of which one changes whenever the board may have changed."""
         counts = ("(SELECT coalesce(max(id), 0) FROM gradings)", "(SELECT count(*) FROM submissions)")
-        [row] = self._connection.execute(f"SELECT {', '.join(counts)}, (SELECT count(*) FROM removals)").fetchall()
+        logs = "(SELECT count(*) FROM removals), (SELECT count(*) FROM events)"
+        [row] = self._connection.execute(f"SELECT {', '.join(counts)}, {logs}").fetchall()
         return tuple(row)
 
     def _update(self, change: str, values: tuple[str, ...], submission: int) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from competition.task.points import performance
 from grader.contest.names import poses_as_reference
@@ -159,6 +160,18 @@ def rank_rows(contenders: Sequence[Contender]) -> tuple[Standing, ...]:
 def public_ranks(rows: Sequence[Standing]) -> dict[str, int]:
     """Return the ranks of a board by participant."""
     return {row.participant: row.rank for row in rows if row.rank is not None}
+
+
+def standings_json(standings: Standings) -> str:
+    """Return a whole leaderboard as the text of a JSON object, to be kept."""
+    return json.dumps(asdict(standings))
+
+
+def standings_from(text: str) -> Standings:
+    """Return the leaderboard that `standings_json` wrote."""
+    found = json.loads(text)
+    rows = [Standing(**row | {"bac": row["bac"] and tuple(row["bac"])}) for row in found["rows"]]
+    return Standings(**found | {"rows": tuple(rows)})
 
 
 def standings_csv(standings: Standings) -> str:

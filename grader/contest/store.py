@@ -4,6 +4,7 @@
     submissions    one received file of a participant, with its checksums and its time
     gradings       what one grading of one submission gave, under which conditions; never changed, never deleted
     removals       who was removed or taken back, when and why; the last entry of a participant is what holds
+    events         what organizers did, when, who and why; see `grader.contest.events`
 
 A finished grading is found again by its submission and its `Key`, so that a batch which was stopped goes on where it
 was, and nothing is counted twice. Gradings that ended in an `InfrastructureError` are kept too, and never count as
@@ -13,143 +14,27 @@ finished. The file is in WAL mode, every write is one transaction, and it may be
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
-from datetime import UTC, datetime
-from enum import StrEnum
+from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 
+from grader.contest.events import SET_ASIDE, LogEntry, add_event, read_events
 from grader.contest.kept import Kept
 from grader.contest.removals import REMOVED, Removal, add_removal, read_removals
+from grader.contest.rows import Entry, Grading, Key, Kind, Origin, Received, utc_text
 from grader.contest.schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION, statements
 from grader.contest_file import DEFAULT
 from grader.grading import Record
 from grader.verdicts import InfrastructureError, Verdict
 
+__all__ = ["Entry", "Grading", "Key", "Kind", "Origin", "Received", "Store", "open_existing", "utc_text"]
+
 LOCK_SECONDS = 60.0
-
-
-class Kind(StrEnum):
-    """Whom a row of the leaderboard stands for."""
-
-    PARTICIPANT = "participant"
-    REFERENCE = "reference"
-    ORACLE = "oracle"
-
-
-class Origin(StrEnum):
-    """Where a grading comes from: a training, another grading of the same solution, or stored models."""
-
-    TRAINED = "trained"
-    SAME_SOLUTION = "same solution"
-    RESCORED = "rescored"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file that was handed in, before the store knows it.
-
-    Attributes:
-        participant: their name, in their own words.
-        kind: whom it stands for.
-        path: where the file lies.
-        submitted_at: when it came; with a time zone.
-        file_sha256: the checksum of the file.
-        code: what is graded: "cell:" and the checksum of the solution cell's source; or "file:" and that of the file,
-            where no solution cell could be lifted.
-        final: whether it was chosen for the final ranking; None where nobody said, which changes no earlier choice.
-    """
-
-    participant: str
-    kind: Kind
-    path: Path
-    submitted_at: datetime
-    file_sha256: str
-    code: str
-    final: bool | None = None
-
-
-@dataclass(frozen=True)
-class Received:
-    """A submission in the store.
-
-    Attributes:
-        id: its number.
-        participant, kind, path, file_sha256, code: see `Entry`.
-        submitted_at: ISO 8601, UTC, whole seconds.
-        final: whether it was chosen for the final ranking.
-        removed: whether its participant was removed: it counts nowhere then.
-    """
-
-    id: int
-    participant: str
-    kind: Kind
-    path: Path
-    submitted_at: str
-    file_sha256: str
-    code: str
-    final: bool
-    removed: bool = False
-
-
-@dataclass(frozen=True)
-class Key:
-    """Everything that the result of a grading depends on.
-
-    Attributes:
-        code: see `Entry`.
-        split_sha256: the checksum of the split that is scored, from the manifest.
-        versions: the library versions as the text of a JSON object, its keys sorted.
-        template_sha256, data_sha256, split, train, seed, device, threads, time_limit, sandbox: see `Record`.
-    """
-
-    code: str
-    template_sha256: str
-    data_sha256: str
-    split_sha256: str
-    split: str
-    train: str
-    seed: int
-    device: str
-    threads: int
-    time_limit: float
-    sandbox: str
-    versions: str
-
-
-@dataclass(frozen=True)
-class Grading:
-    """A grading in the store.
-
-    Attributes:
-        id: its number; later gradings have larger ones.
-        submission_id: whose it is.
-        source_id: the grading that it was derived from; None where it was trained.
-        origin: see `Origin`.
-        key: under which conditions.
-        record: the whole record.
-        run: the name of its run folder.
-    """
-
-    id: int
-    submission_id: int
-    source_id: int | None
-    origin: Origin
-    key: Key
-    record: Record
-    run: str
-
-
 KEY_COLUMNS = tuple(field.name for field in fields(Key))
 GRADING_COLUMNS = ("submission_id", "source_id", "origin", *KEY_COLUMNS, "verdict", "record", "run")
 FINISHED = f"verdict <> '{Verdict.INFRASTRUCTURE_ERROR.value}'"
-
-
-def utc_text(time: datetime) -> str:
-    """Write a time with a zone as ISO 8601 in UTC, to the second, so that equal times are equal texts."""
-    return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
 class Store:
@@ -279,10 +164,10 @@ class Store:
         return [known[number] for number in numbers]
 
     def submissions(self) -> list[Received]:
-        """Return all submissions, those of removed participants too, in the order of their times."""
+        """Return all submissions, those that count nowhere too, in the order of their times."""
         rows = self._connection.execute(
-            f"SELECT s.*, name, kind, {REMOVED} AS removed FROM submissions s JOIN participants p "
-            "ON p.id = participant_id ORDER BY submitted_at, s.id"
+            f"SELECT s.*, name, kind, {REMOVED} AS removed, {SET_ASIDE} AS aside FROM submissions s "
+            "JOIN participants p ON p.id = participant_id ORDER BY submitted_at, s.id"
         )
         return [
             Received(
@@ -295,6 +180,7 @@ class Store:
                 code=row["code"],
                 final=bool(row["final"]),
                 removed=bool(row["removed"]),
+                aside=row["aside"],
             )
             for row in rows
         ]
@@ -307,6 +193,21 @@ class Store:
     def removals(self) -> list[Removal]:
         """Return the log of removals, oldest first."""
         return read_removals(self._connection)
+
+    def act(self, decide: Callable[[Sequence[LogEntry]], LogEntry]) -> LogEntry:
+        """Add to the log what `decide` makes of it; nobody else adds anything in between. Return the event.
+
+        Raises:
+            ValueError: `decide` raised it, as what is wanted cannot be done; nothing is added then.
+        """
+        with self._transaction():
+            event = decide(read_events(self._connection))
+            add_event(self._connection, event)
+        return event
+
+    def events(self) -> list[LogEntry]:
+        """Return the log of what organizers did, oldest first."""
+        return read_events(self._connection)
 
     def add(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grader.contest.events import SET_ASIDE, Action
 from grader.contest.removals import REMOVED
 from grader.contest.site_store import QUEUE
 from grader.contest.store import LOCK_SECONDS
@@ -29,9 +30,10 @@ VIEWS = {
         WHERE revoked_at IS NULL AND (participant_id IS NULL OR {REMOVED} = 0)
     """,
     # what participants handed in, by the site or otherwise
-    "site_submissions": """
+    "site_submissions": f"""
         SELECT s.id, s.participant_id, p.name, s.submitted_at, s.file_sha256, s.final,
-            coalesce(u.file_name, s.path) AS file_name, u.receipt, u.bytes, u.received_at, u.phase, u.ended_at
+            coalesce(u.file_name, s.path) AS file_name, u.receipt, u.bytes, u.received_at, u.phase, u.ended_at,
+            {SET_ASIDE} AS aside
         FROM submissions s JOIN participants p ON p.id = s.participant_id AND p.kind = 'participant'
         LEFT JOIN uploads u ON u.submission_id = s.id
     """,
@@ -43,6 +45,30 @@ VIEWS = {
         FROM gradings g WHERE split = 'test_a' AND train = 'train'
     """,
     "site_queue": QUEUE,
+    # what failed by our own fault, and is still without a result; for organizers alone, as the message is ours
+    "site_failures": f"""
+        SELECT submission_id, json_extract(record, '$.message') AS message, max(g.id) AS grading_id
+        FROM gradings g JOIN submissions s ON s.id = submission_id
+        JOIN participants p ON p.id = s.participant_id AND p.kind = 'participant'
+        WHERE verdict = '{Verdict.INFRASTRUCTURE_ERROR.value}' AND split = 'test_a' AND train = 'train'
+            AND {REMOVED} = 0 AND {SET_ASIDE} IS NULL
+            AND NOT EXISTS (
+                SELECT 1 FROM gradings f WHERE f.submission_id = s.id AND f.split = g.split AND f.train = g.train
+                    AND f.verdict <> '{Verdict.INFRASTRUCTURE_ERROR.value}'
+            )
+        GROUP BY submission_id
+    """,
+    # the log of what organizers did, without the final ranking
+    "site_events": f"""
+        SELECT id, at, who, action, CASE action WHEN '{Action.PUBLISH}' THEN '' ELSE text END AS text, reason,
+            submission_id, last_submission, last_grading FROM events
+    """,
+    # the final ranking, if it is published at the moment
+    "site_final": f"""
+        SELECT at, text FROM events WHERE action = '{Action.PUBLISH}' AND id = (
+            SELECT max(id) FROM events WHERE action IN ('{Action.PUBLISH}', '{Action.WITHDRAW}')
+        )
+    """,
     # how long the last gradings took
     "site_pace": """
         SELECT unixepoch(ended_at) - unixepoch(started_at) AS seconds FROM uploads

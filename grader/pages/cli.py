@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +18,10 @@ from grader.contest import (
     PublicSeedOption,
     Rules,
     SeedsOption,
+    Store,
     StoreOption,
     board_of,
+    freeze_of,
     open_existing,
     require_fit,
     rules_of,
@@ -54,6 +59,9 @@ def leaderboard_command(
     train: TrainOption = DEFAULT.final.train,
     csv: CsvOption = None,
     html: HtmlOption = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show the public board as it is now, although it is frozen.")
+    ] = False,
     title: Annotated[
         str,
         typer.Option(
@@ -66,20 +74,27 @@ def leaderboard_command(
 ) -> None:
     """Show who stands where. Nothing is trained: test_b is scored with the models that are stored."""
     require_writable(files=(csv, html))
-    rules = rules_of(
-        contest,
-        data=data,
-        policy=policy,
-        daily_limit=daily_limit,
-        seed=seed,
-        seeds=seeds,
-        public_seed=public_seed,
-        train=train,
-    )
     try:
         with open_existing(store) as opened:
             require_fit(contest, opened, data)
+            rules = rules_of(
+                contest,
+                opened,
+                data=data,
+                policy=policy,
+                daily_limit=daily_limit,
+                seed=seed,
+                seeds=seeds,
+                public_seed=public_seed,
+                train=train,
+            )
+            frozen = None if live or split is BoardSplit.TEST_B else freeze_of(opened.events())
+            if frozen is not None:
+                rules = replace(rules, frozen=frozen.cut)
+                say(f"notice: the board as it was frozen at {frozen.at}; --live shows it as it is now", err=True)
             board = board_of(opened, runs, split.value, rules, title)
+            if frozen is not None:
+                board = replace(board, standings=replace(board.standings, made=frozen.at))
         publish(board, csv, html, "'grader batch --missing' with the same options does it")
     except InfrastructureError as error:
         raise fail(error.message) from None
@@ -132,7 +147,8 @@ def report_command(
             raise typer.BadParameter(
                 "--all writes participants' editions of the runs that count: name no run, no edition"
             )
-        rules = rules_of(
+        rules = partial(
+            rules_of,
             contest,
             data=data,
             policy=policy,
@@ -169,11 +185,12 @@ def report_command(
         raise fail("; ".join(failures))
 
 
-def report_everybody(rules: Rules, store: Path, runs: Path, out: Path) -> None:
+def report_everybody(rules_for: Callable[[Store], Rules], store: Path, runs: Path, out: Path) -> None:
     """Write the reports of all participants and the index; say what is missing, and exit with 3 where one is."""
     require_writable(folders=(out,))
     try:
         with open_existing(store) as opened:
+            rules = rules_for(opened)
             board = board_of(opened, runs, BoardSplit.TEST_A.value, rules, title="")
         index, written = pages.write_all_reports(board, runs, rules.data, store, out)
     except InfrastructureError as error:

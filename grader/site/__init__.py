@@ -12,11 +12,14 @@ Two processes: the web process, which knows the store's public view and no data,
     showing      the pages that are looked at
     live         a submission's progress, as it goes
     watch        one look at the queue for all who listen
+    hall         the board for a hall, and the final ranking
+    organizing   the organizers' page, and its buttons
     page         the frame of all pages
     story        the task's story
-    reports      where a report lies
+    reports      where reports and results lie
     handout      the public data as one zip
     work         grades what was received
+    asked        what organizers asked for, done by the process that grades
     running      the web server
     serving      the commands serve and work
     inviting     the command invite

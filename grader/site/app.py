@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 from grader.site.asking import looking
 from grader.site.entering import enter, leave, show_link
 from grader.site.guard import Guard
+from grader.site.hall import show_final, show_hall
 from grader.site.live import follow
+from grader.site.organizing import act, send_results, show_desk
 from grader.site.page import page
 from grader.site.receiving import hand_in
 from grader.site.showing import (
@@ -38,6 +40,12 @@ from grader.verdicts import InfrastructureError
 ROUTES = [
     Route("/", show_start),
     Route("/board", show_board),
+    Route("/final", show_final),
+    Route("/hall", show_hall),
+    Route("/desk", show_desk),
+    Route("/desk/results.csv", send_results),
+    Route("/desk/{action}", act, methods=["POST"]),
+    Route("/desk/submissions/{number:int}/{action}", act, methods=["POST"]),
     Route("/handout.zip", send_handout),
     Route("/enter/{secret}", show_link),
     Route("/enter", enter, methods=["POST"]),

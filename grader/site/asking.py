@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from grader.contest import digest, public_view, utc_text
+from grader.contest import LogEntry, closing_after, digest, public_view, read_events, utc_text
 from grader.site.site import Site
 
 PARTICIPANT, ORGANIZER, SCREEN = "participant", "organizer", "screen"
@@ -61,7 +62,12 @@ class Look:
     @property
     def closing(self) -> datetime | None:
         """When the contest closes, as it is now; None where it never does."""
-        return self.site.contest.rules.closing
+        return closing_after(self.site.contest.rules.closing, self.events)
+
+    @cached_property
+    def events(self) -> list[LogEntry]:
+        """What organizers did; see `read_events`."""
+        return read_events(self.view, "site_events")
 
     @property
     def me(self) -> int:

@@ -17,7 +17,7 @@ from grader.site.site import Site
 
 FORM_BYTES = 8 << 10
 COOKIE_SECONDS = 14 * 24 * 3600
-HOME = {PARTICIPANT: "/mine", ORGANIZER: "/", SCREEN: "/board"}  # where each role begins
+HOME = {PARTICIPANT: "/mine", ORGANIZER: "/desk", SCREEN: "/hall"}  # where each role begins
 
 
 async def form_of(request: Request) -> dict[str, str]:

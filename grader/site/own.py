@@ -27,6 +27,7 @@ class Own:
         phase: of its grading: "waiting" and so on, "done", or None where it did not come by the site.
         verdict: of its finished grading on the public board; "" without one, `OURS` where all failed by our own fault.
         points, message, run: of that grading; None, "" and "" without one.
+        aside: why an organizer set it aside: it counts nowhere then; None where nobody did.
     """
 
     id: int
@@ -41,11 +42,12 @@ class Own:
     points: int | None
     message: str
     run: str
+    aside: str | None = None
 
     @property
     def waits(self) -> bool:
         """Whether its result is still to come."""
-        return not self.verdict and self.phase is not None
+        return not self.verdict and self.phase is not None and self.aside is None
 
 
 def own_submissions(look: Look) -> list[Own]:
@@ -83,6 +85,7 @@ def own(row: dict[str, Any], results: list[dict[str, Any]]) -> Own:
         points=None if not finished else finished[-1]["points"],
         message="" if not finished else plain_text(finished[-1]["message"]),
         run="" if not finished else finished[-1]["run"],
+        aside=row["aside"],
     )
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
+from grader.contest import announcements, freeze_of, publication_of
 from grader.pages import render_live
 from grader.site.asking import Look
 
+SHOWN = 5  # announcements, the newest first
 STYLE, SCRIPT = "site.css", "site.js"
 
 
@@ -39,7 +41,9 @@ def page(look: Look, template: str, *, status: int = 200, **values: Any) -> HTML
         "now": look.now,
         "opening": look.opening,
         "closing": look.closing,
-        "announcements": (),
+        "frozen": freeze_of(look.events),
+        "final": publication_of(look.events) is not None,
+        "announcements": announcements(look.events)[: -SHOWN - 1 : -1],
         "both": both_times,
     }
     return HTMLResponse(render_live(template, __package__, STYLE, SCRIPT, **frame, **values), status)

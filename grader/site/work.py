@@ -28,23 +28,31 @@ from grader.contest import (
     Event,
     Grading,
     Reuse,
+    Rules,
     SiteStore,
     Step,
     Workers,
+    both_boards,
+    final_rules,
     find_graded,
+    freeze_of,
     grade_waiting,
     make_board,
     make_jobs,
     note_phase,
+    pause_of,
     public_rules,
     public_settings,
     require_fit,
     require_sandbox,
+    results_csv,
+    results_of,
 )
 from grader.contest_file import Contest
 from grader.options import say
 from grader.safe_io import plain_line, write_whole
-from grader.site.reports import report_file
+from grader.site.asked import grade_if_asked, publish_if_asked
+from grader.site.reports import report_file, results_file
 from grader.verdicts import InfrastructureError
 
 POLL_SECONDS = 0.5
@@ -70,8 +78,11 @@ class Desk:
 
     def step(self) -> bool:
         """Do the next piece of work; say whether there was any."""
-        numbers = self._store.queue()[: self._workers.count]
-        busy = self._grade(numbers) if numbers else self._report_older()
+        busy = publish_if_asked(self._contest, self._store)
+        if pause_of(self._store.events()) is None:
+            busy |= grade_if_asked(self._contest, self._store, self._reuse, self._workers, self._report)
+            numbers = self._store.queue()[: self._workers.count]
+            busy |= self._grade(numbers) if numbers else self._report_older()
         self._show_board()
         return busy
 
@@ -137,9 +148,23 @@ class Desk:
         if changes == self._shown:
             return
         rules = public_rules(self._contest, self._store)
-        board = make_board(self._store, self._runs, self._settings.split, rules, self._contest.title)
-        self._store.show_board(board_json(board), datetime.now(UTC))
+        split, title = self._settings.split, self._contest.title
+        if frozen := freeze_of(self._store.events()):
+            board = make_board(self._store, self._runs, split, replace(rules, frozen=frozen.cut), title)
+            self._store.show_board(board_json(board), datetime.fromisoformat(frozen.at))
+        else:
+            board = make_board(self._store, self._runs, split, rules, title)
+            self._store.show_board(board_json(board), datetime.now(UTC))
+        self._write_results(rules)
         self._shown, self._board_due = changes, now + BOARD_SECONDS
+
+    def _write_results(self, rules: Rules) -> None:
+        """Write what organizers download: the boards as they are, whatever is frozen."""
+        try:
+            boards = both_boards(self._store, self._runs, rules, final_rules(self._contest, self._store))
+            write_whole(results_file(self._contest.store), results_csv(results_of(self._store, boards)))
+        except (ValueError, InfrastructureError, OSError) as error:
+            say(f"notice: the results cannot be written: {plain_line(str(error))}", err=True)
 
 
 def board_json(board: Board) -> str:
