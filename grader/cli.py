@@ -91,40 +91,55 @@ def prepare_process() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for name, command in (
-    ("doctor", doctor_command),
-    ("check", check_command),
-    ("init", init_command),
-    ("grade", grade_command),
-    ("regrade", regrade_command),
-    ("collect", collect_command),
-    ("batch", batch_command),
-    ("history", history_command),
-    ("leaderboard", leaderboard_command),
-    ("final", final_command),
-    ("report", report_command),
-    ("similar", similar_command),
-    ("remove", remove_command),
-    ("set-aside", set_aside_command),
-    ("queue", queue_command),
-    ("retry", retry_command),
-    ("pause", pause_command),
-    ("resume", resume_command),
-    ("extend", extend_command),
-    ("announce", announce_command),
-    ("freeze", freeze_command),
-    ("publish", publish_command),
-    ("log", log_command),
-    ("export-results", export_results_command),
-    ("invite", invite_command),
-    ("serve", serve_command),
-    ("work", work_command),
-    ("submit", submit_command),
-    ("analyze", analyze_command),
-    ("validate", validate_command),
-    ("codabench-daemon", daemon_command),
-):
-    app.command(name)(command)
+COMMANDS: dict[str, dict[str, Any]] = {  # by what they are for, in the order of the help
+    "One notebook": {
+        "check": check_command,
+        "grade": grade_command,
+        "regrade": regrade_command,
+        "report": report_command,
+        "analyze": analyze_command,
+    },
+    "A contest": {
+        "init": init_command,
+        "doctor": doctor_command,
+        "collect": collect_command,
+        "batch": batch_command,
+        "leaderboard": leaderboard_command,
+        "final": final_command,
+        "export-results": export_results_command,
+    },
+    "While it runs": {
+        "queue": queue_command,
+        "history": history_command,
+        "similar": similar_command,
+        "retry": retry_command,
+        "set-aside": set_aside_command,
+        "remove": remove_command,
+        "pause": pause_command,
+        "resume": resume_command,
+        "extend": extend_command,
+        "log": log_command,
+    },
+    "Its site": {
+        "invite": invite_command,
+        "serve": serve_command,
+        "work": work_command,
+        "submit": submit_command,
+        "announce": announce_command,
+        "freeze": freeze_command,
+        "publish": publish_command,
+    },
+    "Platforms, and the kit itself": {
+        "export": export_app,
+        "import": import_app,
+        "codabench-daemon": daemon_command,
+        "validate": validate_command,
+    },
+}
 export_app.command("codabench")(codabench_export_command)
-for name, group in (("export", export_app), ("import", import_app)):
-    app.add_typer(group, name=name)
+for panel, commands in COMMANDS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(command)

@@ -116,3 +116,29 @@ def test_what_does_not_train_loads_nothing_that_is_slow(name, tmp_path):
     assert status == COMMANDS[name].status
     assert modules.isdisjoint(HEAVY)
     assert "typer" in modules
+
+
+WITHOUT_EXTRAS = """
+import sys
+for name in ("mkdocs", "python_multipart", "ray", "segno", "starlette", "uvicorn"):
+    sys.modules[name] = None
+from grader.cli import app
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [(["--help"], 0, "leaderboard"), (["serve"], 3, "the site needs"), (["invite", "names.csv"], 3, "the site needs")],
+)
+def test_without_the_extras_a_command_says_what_to_install(command, status, said, tmp_path):
+    """Where no extra is installed the kit works, and what needs one says which, before anything is made."""
+    (tmp_path / "names.csv").write_text("name\nAda\n")
+    runner = [sys.executable, "-c", WITHOUT_EXTRAS]
+    subprocess.run([*runner, "init", "."], cwd=tmp_path, check=True, capture_output=True)
+    ended = subprocess.run([*runner, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, said in ended.stdout + ended.stderr) == (status, True), ended.stderr
+    assert not (tmp_path / "links.csv").exists()
+    if status:
+        assert "pip install 'label-noise-competition[site]'" in ended.stderr
+        assert not (tmp_path / "contest.sqlite").exists()

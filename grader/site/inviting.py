@@ -17,8 +17,8 @@ from grader.contest_file import DEFAULT, ContestOption
 from grader.options import USAGE, fail, require_writable, say
 from grader.pages import render_plain
 from grader.safe_io import csv_cell, plain_line, plain_name
-from grader.site.page import STYLE
-from grader.site.serving import UrlOption, address_of, require_contest
+from grader.site.serving import UrlOption, address_of, extra_missing, require_contest
+from grader.site.style import STYLE
 from grader.verdicts import InfrastructureError
 
 COLUMNS = ["name", "link"]
@@ -55,6 +55,10 @@ def invite_command(
     address = address_of("127.0.0.1", port, url)
     if participants is None and not (again or revoke or organizer or screen):
         raise typer.BadParameter("name a CSV of participants, or give --again, --revoke, --organizer or --screen")
+    try:
+        import segno  # noqa: F401  # before any link is made: it would be lost where the sheet cannot be written
+    except ImportError as error:
+        raise fail(extra_missing(error)) from None
     require_writable(files=(out, out.with_suffix(".html")))
     names: list[str] = []
     aside: list[Aside] = []

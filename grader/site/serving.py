@@ -29,6 +29,11 @@ UrlOption = Annotated[
 ]
 
 
+def extra_missing(error: ImportError) -> str:
+    """Say what to install where the libraries of the site are not there."""
+    return f"the site needs {error.name}: pip install 'label-noise-competition[site]'"
+
+
 def address_of(host: str, port: int, url: str | None) -> str:
     """Return the address that participants type.
 
@@ -95,7 +100,7 @@ def serve_command(
         from grader.site.running import make_server
         from grader.site.site import Site
     except ImportError as error:
-        raise fail(f"the site needs {error.name}: pip install 'label-noise-competition[site]'") from None
+        raise fail(extra_missing(error)) from None
     require_writable(folders=(contest.runs, contest.store.parent))
     try:
         with SiteStore(contest.store):

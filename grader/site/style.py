@@ -1,0 +1,3 @@
+"""The names of the style and the script that all pages of the site have."""
+
+STYLE, SCRIPT = "site.css", "site.js"
