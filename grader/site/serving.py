@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -107,8 +107,9 @@ def serve_command(
     except OSError as error:
         raise fail(f"the site cannot listen at {host}:{port}: {error.strerror}; --port takes another one") from None
     say(f"the site is open at {address}; 'grader invite' makes links, Ctrl-C closes it")
-    with listener, worker(contest):
+    with listener, worker(contest), suppress(KeyboardInterrupt):
         make_server(Site(contest, address, handout), proxied=url is not None).run([listener])
+    say("the site is closed: what was received is kept, and graded when it is open again")
 
 
 def require_contest(contest: Contest) -> None:
