@@ -15,7 +15,6 @@ Two processes: the web process, which knows the store's public view and no data,
     hall         the board for a hall, and the final ranking
     organizing   the organizers' page, and its buttons
     page         the frame of all pages
-    style        the names of their style and script
     story        the task's story
     reports      where reports and results lie
     handout      the public data as one zip

@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse
 from grader.contest import announcements, freeze_of, publication_of
 from grader.pages import render_live
 from grader.site.asking import Look
-from grader.site.style import SCRIPT, STYLE
 
 SHOWN = 5  # announcements, the newest first
+STYLE, SCRIPT = "site.css", "site.js"
 
 
 def both_times(time: datetime | str) -> str:
