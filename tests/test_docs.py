@@ -19,7 +19,12 @@ from tests.conftest import REPOSITORY
 DOCS = REPOSITORY / "docs"
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 MOST_LINES = 150  # of the README, which is a page
-WHOLE_FOLDERS = {"results", "pictures", *Verdict}  # captioned as one: their files have tables, or pages, of their own
+WHOLE_FOLDERS = {
+    "golden",
+    "results",
+    "pictures",
+    *Verdict,
+}  # captioned as one: their files have tables, or pages, of their own
 TREE_LINE = re.compile(r"(?P<depth>(?:│   |    )*)(?:[├└]── )?(?P<names>\S+(?:, \S+)*)(?:\s{2,}(?P<caption>\S.*))?")
 
 

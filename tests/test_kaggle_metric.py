@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import doctest
 import io
 import json
 import re
@@ -168,6 +169,12 @@ def test_what_is_the_hosts_fault_is_shown_to_hosts_alone(exported, metric, monke
     with pytest.raises(metric["HostVisibleError"], match="not attached"):
         metric["score"](solution, submission, "id")
     assert not issubclass(metric["HostVisibleError"], metric["ParticipantVisibleError"])
+
+
+def test_the_example_in_the_docstring_holds(metric):
+    """What the docstring of `score` shows, as Kaggle's habit is, is what happens."""
+    finder = doctest.DocTestParser().get_doctest(metric["score"].__doc__, metric, "score", None, None)
+    assert doctest.DocTestRunner().run(finder) == (0, 1)
 
 
 def test_the_halves_are_disjoint_and_alike(data):

@@ -3,11 +3,17 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from competition.build import build_data
+from competition.pool import fashion_pool
+from competition.profiles import NOISE, PROFILES
 from competition.task.data import TaskDataset
 from grader.contest_file.contest import DEFAULT, Contest, FinalTable
 from grader.contest_file.reading import read_contest
@@ -181,3 +187,34 @@ def test_the_same_file_beside_the_metric_is_a_leak(data, tmp_path):
     labels = (data / "private" / "test_a" / "dataset_labels.csv").read_bytes()
     with pytest.raises(InfrastructureError, match="test_a"):
         write_export(tmp_path / "out", PLAN, DEFAULT, data, lambda folder: put(folder / "data" / "x", labels))
+
+
+def test_a_redraw_may_not_leave(tmp_path):
+    """Names, truth and fresh images of a further training draw are found; what it shares with train stays public."""
+    pool = fashion_pool()
+    data = tmp_path / "data"
+    build_data(replace(pool, images=pool.images[:, ::2, ::2]), PROFILES["debug"], NOISE, 2**100 + 1, data, redraws=1)
+    secrets = secrets_of(data, DEFAULT)
+    search = Search(secrets, {"test_a"})
+    assert leak_in(data / "public", search) is None
+    picture = sorted((data / "private" / "redraw-1" / "data").iterdir())[3]
+    row = (data / "private" / "redraw-1_truth.csv").read_bytes().splitlines()[1]
+    assert search.find(f"look at {picture.name}".encode()).what == "a file name of redraw-1"
+    assert search.find(picture.read_bytes()).what == "an image of redraw-1"
+    assert search.find(row) is not None
+    assert search.find(f"{2**100 + 1}".encode()).what == "the seed of the data"
+
+
+few_letters = st.binary().map(lambda raw: bytes(each % 3 for each in raw))
+
+
+@given(st.lists(few_letters.filter(lambda needle: len(needle) >= 8), max_size=5), few_letters, st.data())
+def test_the_search_finds_what_a_plain_search_finds(needles, text, data):
+    """The fast search finds a secret exactly where one of them stands in the text, at any place."""
+    if needles and data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(text)))
+        text = text[:place] + data.draw(st.sampled_from(needles)) + text[place:]
+    secrets = Secrets(needles={needle: Secret("never", str(needle)) for needle in needles})
+    found = Search(secrets).find(text)
+    assert (found is not None) == any(needle in text for needle in needles)
+    assert found is None or any(found.what == str(needle) and needle in text for needle in needles)

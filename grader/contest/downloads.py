@@ -175,6 +175,8 @@ def look_into_inner(download: Download, outer: Parts, read: Callable[[], bytes])
 
     def opened() -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
         archive = zipfile.ZipFile(io.BytesIO(read()))
+        if len(archive.infolist()) > MAX_MEMBERS:
+            raise Unreadable(f"it holds {len(archive.infolist()):,} files, and one notebook is expected")
         notebooks = (info for info in archive.infolist() if info.filename.lower().endswith(NOTEBOOK_SUFFIX))
         return archive, [info for info in notebooks if not any(map(LEAVING.fullmatch, info.filename.split("/")))]
 

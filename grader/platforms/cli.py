@@ -48,7 +48,7 @@ def export_kaggle_command(
     data: DataOption = DEFAULT.data,
 ) -> None:
     """Write a Kaggle competition whose metric trains again from index lists; nothing is uploaded."""
-    if (problem := name_problem(owner, slug)) is not None:
+    if (problem := name_problem(owner, slug, contest.title)) is not None:
         raise typer.BadParameter(problem)
     from grader.platforms.kaggle.export import PLAN, Target, write_kaggle
 

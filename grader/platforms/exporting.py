@@ -15,7 +15,7 @@ from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS, read_manifest
 from competition.scratch import scratch_folder
 from grader.contest_file import Contest
 from grader.platforms.archives import leak_in
-from grader.platforms.secrecy import Search, secrets_of
+from grader.platforms.secrecy import Search, Secret, Secrets, secrets_of
 from grader.verdicts import InfrastructureError
 
 EXPORT_FILE = "EXPORT.json"
@@ -73,6 +73,22 @@ def description(plan: Plan, data: Path) -> dict[str, Any]:
     }
 
 
+def found_leak(folder: Path, plan: Plan, secrets: Secrets) -> tuple[str, Secret] | None:
+    """Return the place of a secret in an export, and the secret, part by part; None where there is none.
+
+    Raises:
+        InfrastructureError: there is an archive that cannot be searched.
+    """
+    searches: dict[frozenset[str], Search] = {}
+    for part in sorted(folder.iterdir()):
+        may = frozenset(plan.splits) if part.name == EXPORT_FILE else plan.may_hold.get(part.name, frozenset())
+        if may not in searches:
+            searches[may] = Search(secrets, may)
+        if (leak := leak_in(part, searches[may])) is not None:
+            return leak
+    return None
+
+
 def write_export(out: Path, plan: Plan, contest: Contest, data: Path, write: Callable[[Path], None]) -> None:
     """Make an export: whole, and with nothing private in it, or not at all.
 
@@ -96,14 +112,12 @@ def write_export(out: Path, plan: Plan, contest: Contest, data: Path, write: Cal
             folder.mkdir()
             write(folder)
             (folder / EXPORT_FILE).write_text(json.dumps(description(plan, data), indent=2) + "\n", encoding="utf-8")
-            for part in sorted(folder.iterdir()):
-                may = frozenset(plan.splits) if part.name == EXPORT_FILE else plan.may_hold.get(part.name, frozenset())
-                if (leak := leak_in(part, Search(secrets, may))) is not None:
-                    place, secret = leak
-                    raise InfrastructureError(
-                        f"nothing was exported: {secret.what} stands in {place}, and may not leave; "
-                        "this is a fault of the exporter or of a text that you gave it"
-                    )
+            if (leak := found_leak(folder, plan, secrets)) is not None:
+                place, secret = leak
+                raise InfrastructureError(
+                    f"nothing was exported: {secret.what} stands in {place}, and may not leave; "
+                    "this is a fault of the exporter or of a text that you gave it"
+                )
             shutil.move(folder, out)
     except DataError as error:
         raise InfrastructureError(str(error)) from None

@@ -114,6 +114,7 @@ def texts(target: Target, contest: Contest, data: Path, splits: dict[str, Split]
             files.kernel_metadata(target.owner, starter, NOTEBOOK_FILE, private=True, competitions=[target.slug])
         ),
         "upload.sh": filled("upload.sh"),
+        "upload_pages.py": filled("upload_pages.txt"),
         "CHECKLIST.md": filled("CHECKLIST.md"),
     }
 

@@ -23,8 +23,10 @@ SUBTITLE = range(20, 81)
 USAGES = ("Public", "Private")
 
 
-def name_problem(owner: str, slug: str) -> str | None:
+def name_problem(owner: str, slug: str, title: str) -> str | None:
     """Say why a competition of this owner cannot be called so; None where it can."""
+    if not title.isprintable():
+        return "the title in the contest file has line breaks or characters without a picture: make it one plain line"
     if not SLUG.fullmatch(owner):
         return "--owner is the name in your Kaggle address, kaggle.com/NAME: small letters, digits and single hyphens"
     if not SLUG.fullmatch(slug) or slug.isdecimal():

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 Array = npt.NDArray[Any]
 METRIC_DATA = "label_noise_metric.npz"  # in the private data set beside this notebook
 THREADS = NUM_THREADS
-trained: dict[str, list[torch.Tensor]] = {}  # of this process: by the lists, what both models predict
+trained: dict[str, list[torch.Tensor]] = {}  # of this process: by packed lists, what both models predict
 
 
 class ParticipantVisibleError(Exception):
@@ -73,28 +73,29 @@ def predictions(model: SmallMobileNet, batches: Batches) -> torch.Tensor:
     return torch.cat([model(inputs.to(device)).argmax(dim=1) for inputs, _ in batches]).cpu()
 
 
-def train_again(text: object, arrays: dict[str, Array]) -> list[torch.Tensor]:
-    """Train both models from packed lists, once for each text; return what they predict for the whole test set.
+def lists_in(text: object, arrays: dict[str, Array]) -> list[list[torch.Tensor]]:
+    """Unpack the lists of a whole training on this data.
 
     Raises:
         ValueError: see `unpack_lists`.
     """
-    labels = arrays["train_labels"]
-    sizes = [len(labels[start : start + BATCH_SIZE]) for start in range(0, len(labels), BATCH_SIZE)] * NUM_EPOCHS
-    steps = unpack_lists(text, sizes, MAX_REPEATS)
-    key = hashlib.sha256(str(text).encode()).hexdigest()
-    if key not in trained:
-        given = iter(steps)
-        models, _ = train_two_models(
-            loader(arrays["train_images"], labels),
-            loader(arrays["val_images"], arrays["val_labels"]),
-            lambda targets, losses: next(given),
-            threads=THREADS,
-            progress=None,
-        )
-        test = loader(arrays["test_images"], arrays["test_labels"])
-        trained[key] = [predictions(model, test) for model in models]
-    return trained[key]
+    samples = len(arrays["train_labels"])
+    sizes = [min(BATCH_SIZE, samples - start) for start in range(0, samples, BATCH_SIZE)]
+    return unpack_lists(text, sizes * NUM_EPOCHS, MAX_REPEATS)
+
+
+def train_again(steps: list[list[torch.Tensor]], arrays: dict[str, Array]) -> list[torch.Tensor]:
+    """Train both models from lists; return what each predicts for the whole test set, int64 [N]."""
+    given = iter(steps)
+    models, _ = train_two_models(
+        loader(arrays["train_images"], arrays["train_labels"]),
+        loader(arrays["val_images"], arrays["val_labels"]),
+        lambda targets, losses: next(given),
+        threads=THREADS,
+        progress=None,
+    )
+    test = loader(arrays["test_images"], arrays["test_labels"])
+    return [predictions(model, test) for model in models]
 
 
 def score(solution: pd.DataFrame, submission: pd.DataFrame, row_id_column_name: str) -> float:
@@ -129,9 +130,11 @@ def score(solution: pd.DataFrame, submission: pd.DataFrame, row_id_column_name: 
         if half_sha256(arrays["test_images"][own], arrays["test_labels"][own]) != checksum:
             raise HostVisibleError("the solution is not of the attached data: upload both from one export")
         try:
-            predicted = train_again(given[row], arrays)
+            steps = lists_in(given[row], arrays)
         except ValueError as error:
             raise ParticipantVisibleError(f"the lists of row '{row}' cannot be used: {error}") from None
+        if given[row] not in trained:
+            trained[given[row]] = train_again(steps, arrays)
         truth = arrays["test_labels"][own]
-        scores += [float(balanced_accuracy_score(truth, each.numpy()[own])) for each in predicted]
+        scores += [float(balanced_accuracy_score(truth, each.numpy()[own])) for each in trained[given[row]]]
     return sum(scores) / len(scores)

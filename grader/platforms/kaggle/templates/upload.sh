@@ -1,19 +1,11 @@
 #!/usr/bin/env bash
-# Uploads everything but the launch. Needs Kaggle's own client (pip install kaggle) and its API token. Read CHECKLIST.md first.
+# Uploads everything; launches nothing. Read CHECKLIST.md first.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-page() { # a standard page may be there already
-  kaggle competitions pages update $slug --page-name "$1" -f "competition/pages/$1.md" --mime-type text/markdown --publish ||
-    kaggle competitions pages create $slug --page-name "$1" -f "competition/pages/$1.md" --mime-type text/markdown --publish
-}
-
 kaggle competitions create -p competition
 kaggle competitions settings update $slug -f competition/settings.json
-page description
-page rules
-page evaluation
-page data-description
+python3 upload_pages.py
 kaggle competitions data update $slug -p data -m "first version"
 kaggle datasets create -p metric-data
 kaggle kernels push -p metric --no-run
