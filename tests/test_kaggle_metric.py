@@ -5,6 +5,7 @@ import csv
 import doctest
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ from grader.platforms.kaggle.metric_data import halves
 from grader.platforms.kaggle.notebooks import starter_for_kaggle
 from grader.platforms.kaggle.packed import ROWS, pack_lists, unpack_lists
 from grader.submission import read_submission
-from tests.conftest import REPOSITORY
+from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 SIZES = [128, 128] * 6  # of the batches of a whole training on the tests' data
 MOST = 4
@@ -233,22 +234,31 @@ def test_the_starter_for_kaggle_is_the_standard_one_with_two_cells_more():
     assert replace(ours, raw=b"") == replace(plain, raw=b"")
 
 
-@pytest.mark.slow
-def test_a_run_on_kaggle_writes_what_the_metric_scores_as_the_grader(data, exported, metric, grade, tmp_path):
-    """Run All writes submission.csv by itself, with the lists that the grader would get from the same function."""
-    cell = (REPOSITORY / "reference_solutions" / "co_teaching.py").read_text()
+def run_all(exported, work, cell):
+    """Run the starter for Kaggle with a solution, beside the data; return what it printed."""
     notebook = json.loads((exported / "starter" / "starter_notebook.ipynb").read_text())
     own = next(each for each in notebook["cells"] if each["id"] == "solution")
     own["source"] = "".join(own["source"]).splitlines()[0] + "\n" + cell
-    work = tmp_path / "work"
-    work.mkdir()
     (work / "mine.ipynb").write_text(json.dumps(notebook))
     for name in ("train.zip", "val.zip"):
         shutil.copy(exported / "data" / name, work)
     command = [sys.executable, "-m", "papermill", "mine.ipynb", "done.ipynb", "--no-progress-bar"]
-    ran = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATA_DIR", "PYTHONPATH")}
+    ran = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
-    assert "wrote submission.csv" in (work / "done.ipynb").read_text()
+    outputs = (
+        output for each in json.loads((work / "done.ipynb").read_text())["cells"] for output in each.get("outputs", ())
+    )
+    return "".join("".join(output.get("text", "")) for output in outputs)
+
+
+@pytest.mark.slow
+def test_a_run_on_kaggle_writes_what_the_metric_scores_as_the_grader(data, exported, metric, grade, tmp_path):
+    """Run All writes submission.csv by itself, with the lists that the grader would get from the same function."""
+    work = tmp_path / "work"
+    work.mkdir()
+    cell = (REPOSITORY / "reference_solutions" / "co_teaching.py").read_text()
+    assert "wrote submission.csv" in run_all(exported, work, cell)
     graded = grade((work / "mine.ipynb").read_bytes(), "--threads", "2")
     submission = pd.read_csv(work / "submission.csv")
     for text in submission["selections"]:
@@ -259,6 +269,14 @@ def test_a_run_on_kaggle_writes_what_the_metric_scores_as_the_grader(data, expor
     truth = TaskDataset(data / "private" / "test_a").targets.numpy()
     assert [balanced_accuracy_score(truth, each.numpy()) for each in predicted] == graded.record["bac"]
     assert both == pytest.approx(graded.record["bac_mean"], abs=1e-12)
+
+
+@pytest.mark.slow
+def test_quick_writes_no_submission(exported, tmp_path):
+    """One epoch is no submission, nor is a training that the solution does for itself; both go on as without Kaggle."""
+    own = "train_two_models(train_loader, val_loader, default_select_indices, seed=5, epochs=6, progress=None)"
+    assert "QUICK never counts" in run_all(exported, tmp_path, f"QUICK = True\n{own}\n{ALL_SAMPLES}")
+    assert not (tmp_path / "submission.csv").exists()
 
 
 def test_neither_notebook_needs_the_kit(exported):
