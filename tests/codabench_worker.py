@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +140,28 @@ class Worker:
             mounts = {"output": (output, True), "ingested_program": (submission, True), **data}
             printed += self.container(self._parts["ingestion_program"], mounts)[1]
         return printed
+
+
+@contextmanager
+def daemon_at(socket: Path, data: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the real daemon behind a socket, for a contest in `folder`, as a service would."""
+    contest = folder / "contest.toml"
+    contest.write_text(f'data = "{data}"\n[grading]\ndevice = "cpu"\nthreads = 1\n')
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grader", "codabench-daemon", "--socket", str(socket), "--each", "50"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        assert "waiting for submissions" in process.stdout.readline()
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=120)
 
 
 def packed(**files: str | bytes) -> bytes:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from competition.notebook import graft, notebook_text
 from grader.cli import app
-from tests.codabench_worker import packed
+from tests.codabench_worker import daemon_at, packed
 from tests.conftest import REPOSITORY
 
 CHECKOUT, PYTHON = os.environ.get("CODABENCH_CHECKOUT"), os.environ.get("CODABENCH_PYTHON")
@@ -70,6 +70,20 @@ def test_codabenchs_worker_scores_as_the_grader_does(bundle, grade, tmp_path):
     made = bundle("--mode", "bundle", "--image", "me/noise:1")
     told = theirs("codabench_real_worker.py", made, submission, tmp_path / "run", Path(sys.executable))
     assert told["statuses"] == ["Running", "Preparing", "Scoring", "Running", "Finished"]
+    assert told["scores"]["bac"] == grade(BALANCED).record["bac_mean"]
+    assert "Every batch was answered" in told["page"]
+
+
+def test_codabenchs_worker_reaches_the_daemon(bundle, data, grade, short_folder, tmp_path):
+    """In worker mode the platform's own worker brings the notebook to the daemon, and our score back, to the bit."""
+    submission, contest = tmp_path / "submission.zip", tmp_path / "daemon"
+    submission.write_bytes(packed(mine__ipynb=notebook_text(graft(BALANCED))))
+    contest.mkdir()
+    sockets = short_folder / "host" / "data"
+    sockets.mkdir(parents=True)
+    with daemon_at(sockets / "grader.sock", data, contest):
+        told = theirs("codabench_real_worker.py", bundle(), submission, short_folder, Path(sys.executable))
+    assert told["statuses"][-1] == "Finished"
     assert told["scores"]["bac"] == grade(BALANCED).record["bac_mean"]
     assert "Every batch was answered" in told["page"]
 

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,7 +14,7 @@ from grader.platforms.codabench.places import Places
 from grader.platforms.codabench.scores import CODES
 from grader.sandbox.confine import LEAST_VERSION, landlock_version
 from grader.verdicts import Verdict
-from tests.codabench_worker import Worker, packed
+from tests.codabench_worker import Worker, daemon_at, packed
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -136,61 +133,34 @@ def test_forged_lists_give_no_points(bundle, tmp_path):
     assert submitted.scores["verdict"] == CODES[Verdict.PRESENTATION_ERROR]
 
 
-@pytest.fixture
-def daemon(data, tmp_path):
-    """Start the real daemon behind a socket in a worker's data folder, as a service would."""
-    started = []
-
-    def start(folder):
-        contest = tmp_path / "contest.toml"
-        contest.write_text(f'data = "{data}"\n[grading]\ndevice = "cpu"\nthreads = 1\n')
-        command = [sys.executable, "-m", "grader", "codabench-daemon", "--socket", str(folder / "grader.sock")]
-        process = subprocess.Popen(
-            [*command, "--contest", str(contest), "--each", "50"],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"},
-        )
-        started.append(process)
-        assert "waiting for submissions" in process.stdout.readline()
-        return process
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.communicate(timeout=120)
-
-
-def test_worker_mode_scores_as_the_grader_does(data, grade, daemon, short_folder, tmp_path):
+def test_worker_mode_scores_as_the_grader_does(data, grade, short_folder, tmp_path):
     """The daemon's score is that of `grader grade`, bit for bit; the same cell again is answered without a training."""
     expected = grade(CO_TEACHING).record
     worker = Worker(exported(tmp_path / "contest", data), short_folder / "w")
-    process = daemon(worker.data)
-    first = worker.submit(packed(my_notebook__ipynb=notebook(CO_TEACHING)))
+    with daemon_at(worker.data / "grader.sock", data, tmp_path) as process:
+        first = worker.submit(packed(my_notebook__ipynb=notebook(CO_TEACHING)))
+        other = notebook(CO_TEACHING).replace("Learning from wrong labels", "Another title")
+        again = worker.submit(packed(renamed__ipynb=other))
+        process.terminate()
+        said, _ = process.communicate(timeout=120)
     assert first.status == "Finished", first.printed
     assert first.scores["bac"] == expected["bac_mean"]
     assert first.scores["points"] == expected["points"]
     assert "Every batch was answered" in first.page
-    other = notebook(CO_TEACHING).replace("Learning from wrong labels", "Another title")
-    again = worker.submit(packed(renamed__ipynb=other))
     assert again.scores == first.scores
-    process.terminate()
-    said, _ = process.communicate(timeout=120)
     assert said.count("found") == 1, said
 
 
-def test_worker_mode_without_a_daemon_counts_for_nobody(data, daemon, short_folder, tmp_path):
+def test_worker_mode_without_a_daemon_counts_for_nobody(data, short_folder, tmp_path):
     """Nobody at the socket is our fault; no notebook, or a forged scores.json, is the participant's, daemon or not."""
     worker = Worker(exported(tmp_path / "contest", data), short_folder / "w")
     assert worker.submit(packed(a__ipynb=notebook(ALL_SAMPLES))).status == "Failed"
     empty = worker.submit(packed(scores__json='{"bac": 1.0}'))
     assert (empty.status, empty.scores["bac"], empty.scores["verdict"]) == ("Finished", 0.0, 1)
-    daemon(worker.data)
-    command = {"metadata__yaml": "command: python3 run.py", "run__py": FORGER, "a__ipynb": notebook(ALL_SAMPLES)}
-    own = worker.submit(packed(**command))
-    assert (own.status, own.scores["bac"]) == ("Finished", 0.0)
-    broken = worker.submit(packed(a__ipynb="not a notebook"))
+    with daemon_at(worker.data / "grader.sock", data, tmp_path):
+        command = {"metadata__yaml": "command: python3 run.py", "run__py": FORGER, "a__ipynb": notebook(ALL_SAMPLES)}
+        own = worker.submit(packed(**command))
+        assert (own.status, own.scores["bac"]) == ("Finished", 0.0)
+        broken = worker.submit(packed(a__ipynb="not a notebook"))
     assert (broken.status, broken.scores["verdict"]) == ("Finished", 1)
     assert "PresentationError" in broken.page

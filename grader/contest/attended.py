@@ -23,7 +23,7 @@ from grader.contest.turns import in_turns
 from grader.contest.workers import InProcess, RayWorkers, Workers
 from grader.grading import Record, Settings
 from grader.options import INTERRUPTED, fail, say
-from grader.sandbox import Backend, bwrap_problem, socket_problem
+from grader.sandbox import Backend, bwrap_problem, confined_problem, socket_problem
 from grader.verdicts import InfrastructureError, Verdict
 
 
@@ -40,8 +40,9 @@ def unless_stopped() -> Iterator[None]:
 
 
 def require_sandbox(backend: Backend) -> None:
-    """Raise `InfrastructureError` where bubblewrap is wanted and does not work, or no socket can be made."""
-    if backend is Backend.BWRAP and (problem := bwrap_problem()):
+    """Raise `InfrastructureError` where the wanted sandbox does not work here, or no socket can be made."""
+    problems = {Backend.BWRAP: bwrap_problem, Backend.CONFINED: confined_problem}
+    if backend in problems and (problem := problems[backend]()):
         raise InfrastructureError(f"no sandbox: {problem}")
     if problem := socket_problem(Path(tempfile.gettempdir())):
         raise InfrastructureError(problem)

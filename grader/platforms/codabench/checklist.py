@@ -72,8 +72,10 @@ def checklist(contest: Contest, mode: Mode, image: str) -> str:
 
 ## The final
 
-- [ ] After the end: *Submissions*, download all, and the board as CSV.
-- [ ] `grader import codabench` makes a table of them; `grader batch`, then `grader final`, rank on the second test set.
+- [ ] After the end: *Submissions*, *Download all* (`bulk_submissions.zip`), and the list that says when each came: the
+      CSV at `/api/submissions/?phase=N&format=csv` of the site, where N is the number of the phase.
+- [ ] `grader import codabench bulk_submissions.zip list.csv` makes a table of them; `grader batch` grades it, `grader
+      final` ranks on the second test set.
 
 ## What this mode cannot keep secret
 

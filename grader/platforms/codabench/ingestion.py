@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from grader.grading import RECORD_FILE, Artifacts, Record, draft_record, grade, pack_selections
+from grader.options import say
 from grader.platforms.codabench.hand_over import Fault, read_notebook
 from grader.platforms.codabench.lists import LISTS_FILE
 from grader.platforms.codabench.places import IN_CONTAINER, Places, settings_here
@@ -70,5 +71,5 @@ def main(places: Places = IN_CONTAINER) -> int:
     if artifacts.selections:
         np.savez_compressed(places.output / LISTS_FILE, allow_pickle=False, **pack_selections(artifacts.selections))
     write_whole(places.output / RECORD_FILE, record.to_json())
-    print(record.verdict.value, record.message, sep=": ")
+    say(f"{record.verdict.value}: {record.message}")
     return 0

@@ -7,7 +7,6 @@ like any other; of the record only a participant's verdict and its message are t
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from grader.grading import (
     open_training_splits,
     write_run,
 )
+from grader.options import say
 from grader.platforms.codabench.lists import LISTS_FILE, forged, read_lists
 from grader.platforms.codabench.places import IN_CONTAINER, Places, settings_here
 from grader.platforms.codabench.scores import CODES, scores_of
@@ -92,9 +92,9 @@ def main(places: Places = IN_CONTAINER) -> int:
             run = write_run(scratch, record, artifacts)
             page = pages.report_page(pages.make_report(run, places.reference, for_organizer=False))
     except InfrastructureError as error:
-        print(f"not graded, and not counted: {error.message}", file=sys.stderr)
+        say(f"not graded, and not counted: {error.message}", err=True)
         return 1
     (places.output / "detailed_results.html").write_text(page, encoding="utf-8")
     (places.output / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
-    print(record.verdict.value, f"code {CODES[record.verdict]}", sep=", ")
+    say(f"{record.verdict.value}, code {CODES[record.verdict]}")
     return 0
