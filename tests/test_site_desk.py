@@ -148,13 +148,17 @@ def test_announcements_stand_on_every_page_and_are_text(serve):
     press(olga, "announce", message="<b>soup</b> at seven")
     press(olga, "announce", message="and tea")
     clients = [site.client(), site.member("ann"), olga, site.role("screen")]
+    assert "soup" in clients[1].get("/mine").text
     for client in clients:
         for place in ("/", "/board"):
             text = client.get(place).text
             assert "&lt;b&gt;soup&lt;/b&gt; at seven" in text
             assert text.index("and tea") < text.index("soup")
     assert "and tea" in clients[3].get("/hall").text
-    assert "soup" in clients[1].get("/mine").text
+    for number in range(6):
+        press(olga, "announce", message=f"more {number}")
+    assert "soup" not in clients[0].get("/board").text
+    assert "soup" in clients[0].get("/news").text
 
 
 def test_an_extension_opens_the_door_again(serve):
@@ -384,3 +388,27 @@ def test_the_page_holds_on_a_phone_and_without_scripts(serve, chromium):
 def ours(url, site):
     """Say whether a request goes to the site itself."""
     return url.startswith((site.site.address, "data:"))
+
+
+def test_an_open_page_gets_the_news(serve, chromium):
+    """An extension and a message come to a page that stays open, its form untouched; markup in them is text."""
+    site = serve(**SOON)
+    site.member("ann")
+    with site.store() as store:
+        store.revoke("ann", site.clock())
+        [secret] = store.invite(["ann"], site.clock()).values()
+    context = chromium.new_context()
+    page = context.new_page()
+    page.clock.install()
+    page.goto(f"{site.site.address}/enter/{secret}")
+    page.get_by_role("button").click()
+    page.wait_for_url("**/mine")
+    page.set_input_files("#notebook", {"name": "a.ipynb", "mimeType": "application/json", "buffer": notebook()})
+    olga = site.role("organizer")
+    press(olga, "extend", minutes="30", reason="<b>network</b>")
+    page.clock.fast_forward(31000)
+    page.get_by_text("<b>network</b>").wait_for()
+    closing = SOON["rules"]["closing"] + timedelta(minutes=30)
+    assert f"{closing:%H:%M:%S} UTC" in page.inner_text("#dates")
+    assert page.evaluate("document.getElementById('notebook').files.length") == 1
+    context.close()

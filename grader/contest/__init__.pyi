@@ -45,7 +45,6 @@ from .final import publish_final as publish_final
 from .fitting import require_fit as require_fit
 from .kept import kept_beside as kept_beside
 from .names import alike as alike
-from .names import name_problem as name_problem
 from .options import LimitOption as LimitOption
 from .options import PolicyOption as PolicyOption
 from .options import PublicSeedOption as PublicSeedOption
