@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from grader.cli import app
 from grader.contest_file import DEFAULT, Contest, Policy
-from grader.contest_file.contest import FinalTable, GradingTable, RulesTable
+from grader.contest_file.contest import Audience, FinalTable, GradingTable, RulesTable, SiteTable
 from grader.contest_file.option import defaults_of
 from grader.contest_file.reading import CONTEST_FILE, TABLES, ContestError, contest_here, keys_of, read_contest
 from grader.options import Device
@@ -45,6 +45,10 @@ seed = 1000
 seeds = 3
 train = "redraw-1"
 choices = 1
+[site]
+url = "https://contest.example.org"
+board = "members"
+largest_kib = 512
 """
 ARGUMENTS = {
     "grade": ["mine.ipynb"],
@@ -57,6 +61,8 @@ ARGUMENTS = {
     "analyze": ["."],
     "validate": [],
     "final": [],
+    "invite": [],
+    "serve": [],
 }
 
 
@@ -94,6 +100,7 @@ def test_every_key_is_read(folder):
             2,
         ),
         final=FinalTable(1000, 3, "redraw-1", 1),
+        site=SiteTable("https://contest.example.org", Audience.MEMBERS, 512),
         file=folder / CONTEST_FILE,
     )
     assert read_contest(folder) == read_contest(folder / CONTEST_FILE)
@@ -157,6 +164,12 @@ def test_without_a_file_the_defaults_hold(tmp_path):
             "[rules]\nopening = 2026-03-02T00:00:00Z\nclosing = 2026-03-02T01:00:00+01:00",
             "[rules] closing is 2026-03-02 01:00:00+01:00: expected a time after the opening",
         ),
+        (
+            "[site]\nurl = 'contest.example.org'",
+            "[site] url is 'contest.example.org': expected an address without a path",
+        ),
+        ("[site]\nurl = 'https://a.b/c'", "[site] url is 'https://a.b/c': expected an address without a path"),
+        ("[site]\nboard = 'all'", "[site] board is 'all': expected one of public, members"),
         ("[final]\ntrain = 'redraw'", '[final] train is \'redraw\': expected "train", or "redraw-1" and so on'),
         ("[final]\nseed = 4294967295\nseeds = 2", "[final] seeds is 2: expected none beyond 4294967295"),
         ("[final]\nchoices = 0", "[final] choices is 0: expected a whole number, 1 or more"),
@@ -211,7 +224,7 @@ def test_init_writes_a_file_that_says_the_defaults(tmp_path):
     folder = tmp_path / "contests" / "spring"
     assert CliRunner().invoke(app, ["init", str(folder)]).exit_code == 0
     contest = read_contest(folder)
-    assert (contest.grading, contest.rules, contest.final) == (DEFAULT.grading, DEFAULT.rules, DEFAULT.final)
+    assert all(getattr(contest, table) == getattr(DEFAULT, table) for table in TABLES if table)
     assert (contest.title, contest.store) == (DEFAULT.title, folder / DEFAULT.store)
     assert (contest.submissions.is_dir(), contest.runs.is_dir(), contest.data.exists()) == (True, True, False)
     text = (folder / CONTEST_FILE).read_text()

@@ -3,10 +3,13 @@
 import csv
 import re
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from grader.contest.site_store import SiteStore, digest
+from tests.conftest import REPOSITORY
 from tests.contest import Contest, contest
 
 __all__ = ["contest"]  # a fixture
@@ -116,3 +119,22 @@ def test_others_reach_the_site_with_a_certificate_only(contest):
     assert "say its address" in Contest.call("serve", "--contest", file, "--host", "0.0.0.0", status=2)
     assert "no certificate" in Contest.call("serve", "--contest", file, "--url", "http://contest.org", status=2)
     assert "no contest.toml" in Contest.call("serve", "--contest", "", status=2)
+
+
+def test_without_the_extra_the_other_commands_work(contest):
+    """Where the site's packages are not installed, its commands say what to install, and nothing else misses them."""
+    file = contest.describe()
+    hidden = "import sys; sys.modules |= dict.fromkeys(('starlette', 'uvicorn', 'python_multipart', 'segno'))"
+    program = f"{hidden}; from grader.cli import app; app(prog_name='grader')"
+
+    def run(*arguments):
+        command = [sys.executable, "-c", program, *arguments]
+        ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    assert run("--help")[0] == 0
+    for command in ("serve", "invite"):
+        status, printed = run(command, "--contest", str(file), *(["--screen"] if command == "invite" else []))
+        assert status == 3
+        assert "[site]" in printed
+    assert not contest.store.exists()

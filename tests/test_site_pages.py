@@ -2,7 +2,10 @@
 
 import json
 import re
+import socket
 import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -146,6 +149,46 @@ def test_each_page_is_for_its_roles(serve, tmp_path, path, allowed):
         assert answer.status == (200 if role in allowed else 401 if role == "nobody" else 403), role
         if answer.status == 401:
             assert "Open your own link" in answer.text
+
+
+def test_the_data_is_handed_out_from_the_opening_on(serve, tmp_path):
+    """Before the opening participants cannot download it, and the page says so; organizers can."""
+    handout = tmp_path / "handout.zip"
+    handout.write_bytes(b"zip")
+    serving = serve(handout, rules={"opening": datetime.now(UTC) + timedelta(hours=1)})
+    ann, organizer = serving.member("Ann"), serving.role("organizer")
+    assert (ann.get("/handout.zip").status, organizer.get("/handout.zip").status) == (403, 200)
+    assert "from the opening on" in ann.get("/").text
+    serving.clock.ahead = timedelta(hours=2)
+    assert ann.get("/handout.zip").body == b"zip"
+
+
+def test_nobody_listens_without_end(serve):
+    """A participant has eight streams of events at a time; somebody else's are theirs."""
+    serving = serve()
+    ann, bob = serving.member("Ann"), serving.member("Bob")
+    place, other = (each.hand_in(notebook()).headers["location"] for each in (ann, bob))
+    head = f"GET {place}/events HTTP/1.1\r\nHost: 127.0.0.1:{serving.port}\r\nCookie: {ann.headers['Cookie']}\r\n\r\n"
+    with ExitStack() as streams:
+        for _ in range(8):
+            stream = streams.enter_context(socket.create_connection(("127.0.0.1", serving.port)))
+            stream.sendall(head.encode())
+            assert b"200 OK" in stream.recv(1000)
+        assert ann.get(f"{place}/events").status == 429
+        assert bob.get(f"{other}/events").status == 200
+    while ann.get(f"{place}/events").status == 429:
+        time.sleep(0.05)
+
+
+def test_a_slow_form_is_ended(serve, monkeypatch):
+    """The form of a link, which everybody may send, does not hold a connection for long."""
+    monkeypatch.setattr("grader.site.entering.FORM_SECONDS", 0.5)
+    serving = serve()
+    head = f"POST /enter HTTP/1.1\r\nHost: 127.0.0.1:{serving.port}\r\nSec-Fetch-Site: same-origin\r\n"
+    with socket.create_connection(("127.0.0.1", serving.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 100\r\n\r\nsecret=".encode())
+        assert b"408" in connection.recv(1000)
+    assert serving.client().ask("POST", "/enter", "x" * 10_000).status == 413
 
 
 def test_the_board_may_be_for_members_alone(serve):

@@ -122,8 +122,7 @@ class SiteTable:
         str | None,
         Key(
             ADDRESS,
-            "The address that participants type, where a proxy in front of the site keeps the certificate; without it "
-            "the site is reached from its own machine alone.",
+            "What participants type, with a proxy in front; without it the site is for its own machine alone.",
             '"https://contest.example.org"',
         ),
     ] = None

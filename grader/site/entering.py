@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from grader.contest import SiteStore, digest
@@ -15,7 +16,7 @@ from grader.site.asking import ORGANIZER, PARTICIPANT, SCREEN, cookie_name, look
 from grader.site.page import page
 from grader.site.site import Site
 
-FORM_BYTES = 8 << 10
+FORM_BYTES, FORM_SECONDS = 8 << 10, 10.0
 COOKIE_SECONDS = 14 * 24 * 3600
 HOME = {PARTICIPANT: "/mine", ORGANIZER: "/desk", SCREEN: "/hall"}  # where each role begins
 
@@ -24,13 +25,19 @@ async def form_of(request: Request) -> dict[str, str]:
     """Read a small form: its fields' first values.
 
     Raises:
-        HTTPException: it is too large.
+        HTTPException: it is too large or too slow.
     """
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES:
-            raise HTTPException(413, "This form is too large.")
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > FORM_BYTES:
+                    raise HTTPException(413, "This form is too large.")
+    except TimeoutError:
+        raise HTTPException(408, "This form took too long to arrive: send it again.") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "The connection ended before the form was there.") from None
     return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 

@@ -25,7 +25,7 @@ HEADERS = {
 
 def refusal(method: str, headers: Headers, site: Site) -> PlainTextResponse | None:
     """Return the answer to a request that is not for us; None where it may go on."""
-    host = headers.get("host", "")
+    host = headers.get("host", "").lower()
     if host not in site.hosts:
         return PlainTextResponse(f"This site is {site.address}: ask for it by this address.\n", 421)
     if method not in METHODS:

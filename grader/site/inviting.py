@@ -15,10 +15,8 @@ from markupsafe import Markup
 from grader.contest import Aside, SiteStore, alike, read_names
 from grader.contest_file import DEFAULT, ContestOption
 from grader.options import USAGE, fail, require_writable, say
-from grader.pages import render_plain
 from grader.safe_io import csv_cell, plain_line, plain_name
-from grader.site.page import STYLE
-from grader.site.serving import UrlOption, address_of, require_contest
+from grader.site.serving import UrlOption, address_of, require_contest, require_extra
 from grader.verdicts import InfrastructureError
 
 COLUMNS = ["name", "link"]
@@ -52,6 +50,7 @@ def invite_command(
     Links are shown this once: the store keeps no more than their checksums.
     """
     require_contest(contest)
+    require_extra()
     address = address_of("127.0.0.1", port, url)
     if participants is None and not (again or revoke or organizer or screen):
         raise typer.BadParameter("name a CSV of participants, or give --again, --revoke, --organizer or --screen")
@@ -116,6 +115,9 @@ def read_links(out: Path) -> dict[str, str]:
 
 def write_links(out: Path, title: str, links: dict[str, str], ended: set[str]) -> None:
     """Write all links as a CSV and as a sheet, readable for who runs this alone, but those that have ended."""
+    from grader.pages import render_plain  # it needs templates, which no other command of this program has to wait for
+    from grader.site.page import STYLE
+
     rows = [(name, link) for name, link in links.items() if name not in ended]
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from grader.contest_file import DEFAULT, Contest, ContestOption
 from grader.options import fail, require_writable, say
 from grader.verdicts import InfrastructureError
 
+PACKAGES = ("starlette", "uvicorn", "python_multipart", "segno", "markdown_it")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RESTART_SECONDS = 10.0
 UrlOption = Annotated[
@@ -90,12 +92,11 @@ def serve_command(
     """
     require_contest(contest)
     address = address_of(host, port, url)
-    try:
-        from grader.site.handout import make_handout
-        from grader.site.running import make_server
-        from grader.site.site import Site
-    except ImportError as error:
-        raise fail(f"the site needs {error.name}: pip install 'label-noise-competition[site]'") from None
+    require_extra()
+    from grader.site.handout import make_handout
+    from grader.site.running import make_server
+    from grader.site.site import Site
+
     require_writable(folders=(contest.runs, contest.store.parent))
     try:
         with SiteStore(contest.store):
@@ -107,8 +108,16 @@ def serve_command(
     except OSError as error:
         raise fail(f"the site cannot listen at {host}:{port}: {error.strerror}; --port takes another one") from None
     say(f"the site is open at {address}; 'grader invite' makes links, Ctrl-C closes it")
-    with listener, worker(contest):
+    with listener, worker(contest), suppress(KeyboardInterrupt):
         make_server(Site(contest, address, handout), proxied=url is not None).run([listener])
+    say("the site is closed: what was received is kept, and graded when it is open again")
+
+
+def require_extra() -> None:
+    """Refuse to go on without the packages that only the site needs."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise fail(f"the site needs {', '.join(missing)}: pip install 'label-noise-competition[site]'")
 
 
 def require_contest(contest: Contest) -> None:

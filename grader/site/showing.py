@@ -16,7 +16,7 @@ from grader.contest_file import Audience
 from grader.pages import ADVICE
 from grader.site.asking import ORGANIZER, PARTICIPANT, SCREEN, Look, looking
 from grader.site.own import Own, own_submissions, used_today
-from grader.site.page import page
+from grader.site.page import both_times, page
 from grader.site.receiving import next_day
 from grader.site.reports import report_file
 from grader.site.story import story_html
@@ -141,9 +141,11 @@ def send_notebook(request: Request) -> Response:
 
 
 def send_handout(request: Request) -> Response:
-    """Send the public data to who is inside."""
+    """Send the public data to who is inside; to participants from the opening on."""
     with looking(request, PARTICIPANT, ORGANIZER) as look:
-        file = look.site.handout
+        file, early = look.site.handout, look.opening is not None and look.now < look.opening
+        if early and look.member is not None and look.member.role == PARTICIPANT:
+            raise HTTPException(403, f"The contest opens at {both_times(look.opening or '')}: then the data is here.")
     if file is None:
         raise HTTPException(404, "There is nothing to hand out.")
     return FileResponse(file, filename="handout.zip", media_type="application/zip")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,6 +54,7 @@ class Site:
         body_seconds: how long an upload's body may take; what began before the closing counts so long after it.
         watch: what is graded at the moment.
         uploading: the participants of whom an upload is under way.
+        listening: how many streams of events each participant has open.
         tries: see `Tries`.
     """
 
@@ -64,6 +65,7 @@ class Site:
     body_seconds: float = BODY_SECONDS
     watch: Watch = field(init=False)
     uploading: set[int] = field(default_factory=set)
+    listening: Counter[int] = field(default_factory=Counter)
     tries: Tries = field(default_factory=Tries)
 
     def __post_init__(self) -> None:
@@ -80,4 +82,5 @@ class Site:
         parts = urlsplit(self.address)
         if self.secure or parts.hostname not in ("127.0.0.1", "localhost"):
             return frozenset((parts.netloc,))
-        return frozenset(f"{name}:{parts.port}" for name in ("127.0.0.1", "localhost"))
+        port = "" if parts.port is None else f":{parts.port}"
+        return frozenset(f"{name}{port}" for name in ("127.0.0.1", "localhost"))
