@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from grader.site.app import ROUTES
+from grader.site.page import both_times
 from grader.site.reports import report_file
 from tests.contest import make_key, make_record
 from tests.site import notebook, serve
@@ -317,6 +318,18 @@ def test_every_page_tells_the_servers_time_and_the_contests(serve):
         text = ann.get(path).text
         assert re.search(r"Server time <time [^>]*>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text), path
         assert "2036-03-31 16:00:00 UTC" in text
+
+
+def test_times_are_told_in_the_servers_zone_too(monkeypatch):
+    """Where the server's zone is not UTC, a time stands in both, with the day where it is another one."""
+    try:
+        monkeypatch.setenv("TZ", "XYZ-2")
+        time.tzset()
+        assert both_times("2026-03-01T12:00:00+00:00") == "2026-03-01 12:00:00 UTC (14:00:00 XYZ)"
+        assert both_times("2026-03-01T23:30:00+00:00") == "2026-03-01 23:30:00 UTC (01:30:00 XYZ, 02 Mar)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_cookie_is_for_the_server_alone(serve):

@@ -1,6 +1,8 @@
 """What the site takes in: who may hand in, how much, how fast, how often; what it keeps of it."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ import pytest
 
 from grader.contest.kept import kept_beside
 from grader.verdicts import InfrastructureError
+from tests.conftest import REPOSITORY
 from tests.site import BOUNDARY, form, notebook, serve
 
 __all__ = ["serve"]  # a fixture
@@ -314,7 +317,48 @@ def test_a_clock_that_is_set_back_breaks_nothing(serve):
     assert len(rows(serving)) == 4
 
 
-def test_a_full_disk_is_told_and_loses_nothing(serve, monkeypatch):
+FULL_DISK = """
+import subprocess, sys
+from dataclasses import replace
+from pathlib import Path
+from starlette.exceptions import HTTPException
+from grader.contest.kept import kept_beside
+from grader.contest.site_store import SiteStore
+from grader.contest_file import DEFAULT
+from grader.site.receiving import keep
+from grader.site.site import Site, utc_now
+from tests.site import notebook
+
+disk = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk], check=True)
+site = Site(replace(DEFAULT, store=disk / "contest.sqlite"), "http://127.0.0.1:1")
+with SiteStore(site.contest.store) as store:
+    store.invite(["Ann"], utc_now())
+received, refused = [], 0
+for number in range(16):
+    try:
+        received.append(keep(site, 1, "a.ipynb", notebook(str(number)), utc_now()))
+    except HTTPException as error:
+        assert (error.status_code, "nothing is used up" in error.detail) == (507, True), error.detail
+        refused += 1
+assert refused >= 3 and len(received) >= 2, (refused, received)
+subprocess.run(["mount", "-o", "remount,size=9000k", disk], check=True)
+received.append(keep(site, 1, "a.ipynb", notebook("with room"), utc_now()))
+with SiteStore(site.contest.store) as store:
+    submissions = store.submissions()
+    assert len(store.queue()) == len(submissions) == len(set(received)) == len(received)
+assert all(isinstance(kept_beside(site.contest.store).get(each.file_sha256), bytes) for each in submissions)
+"""
+
+
+def test_on_a_full_disk_a_receipt_means_what_it_says(tmp_path):
+    """While a disk fills up, a notebook is kept with its receipt or refused with a sentence; with room it goes on."""
+    command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_cannot_be_kept_is_told_and_uses_up_nothing(serve, monkeypatch):
     """Where a notebook cannot be kept, that is said, no receipt is given, and nothing is used up."""
     serving = serve(rules={"daily_limit": 1})
     ann = serving.member("Ann")

@@ -189,3 +189,23 @@ def test_the_sheet_prints_without_a_network(evening, tmp_path):
     assert page.locator("img").count() == 0
     for link in serving.links.values():
         assert link in page.inner_text("main")
+
+
+@pytest.mark.slow
+def test_the_clock_goes_on_in_both_zones(evening, monkeypatch):
+    """The server's time goes on in the page, in UTC and in the server's own zone."""
+    _, browsing = evening
+    try:
+        monkeypatch.setenv("TZ", "XYZ-2")
+        time.tzset()
+        page = browsing.page()
+        page.goto(f"{browsing.address}/")
+        before = page.inner_text("#clock")
+        page.wait_for_function("before => document.getElementById('clock').textContent !== before", arg=before)
+        after = page.inner_text("#clock")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for text in (before, after):
+        hour, other = map(int, re.fullmatch(r"\S+ (\d\d):\d\d:\d\d UTC \((\d\d):\d\d:\d\d XYZ.*\)", text).groups())
+        assert other == (hour + 2) % 24

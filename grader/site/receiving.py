@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Message
 
 from grader.contest import QuotaUsedUp, SiteStore, Upload, identify, utc_text
+from grader.options import say
 from grader.safe_io import plain_line
 from grader.site.asking import PARTICIPANT, looking
 from grader.site.own import used_today
@@ -29,7 +30,7 @@ from grader.verdicts import InfrastructureError, ParticipantFault
 
 FORM_BYTES = 16 << 10  # what a form needs around its file
 FIELD = "notebook"
-NOT_KEPT = "Your notebook could not be kept, and nothing is used up: try again, and tell the organizers. ({})"
+NOT_KEPT = "Your notebook could not be kept, and nothing is used up: try again, and tell the organizers."
 
 
 def admit(request: Request, site: Site, began: datetime) -> int:
@@ -142,7 +143,8 @@ def keep(site: Site, participant: int, name: str, raw: bytes, began: datetime) -
     except QuotaUsedUp:
         raise HTTPException(429, quota_words(limit or 0, began)) from None
     except InfrastructureError as error:
-        raise HTTPException(507, NOT_KEPT.format(plain_line(error.message))) from None
+        say(f"error: a notebook could not be kept: {plain_line(error.message)}", err=True)
+        raise HTTPException(507, NOT_KEPT) from None
 
 
 async def hand_in(request: Request) -> Response:

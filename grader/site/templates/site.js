@@ -3,9 +3,17 @@
 // read the same.
 {
   const clock = document.getElementById("clock");
-  const ahead = Date.parse(clock.dateTime) - Date.now();
+  const shown = Date.parse(clock.dateTime);
+  const ahead = shown - Date.now();
+  // The server's own zone stands in brackets, where it is not UTC: "2026-03-01 12:00:00 UTC (13:00:00 CET)".
+  const local = clock.textContent.match(/\((\d\d):(\d\d):\d\d ([^,)]+)/);
+  const utc = new Date(shown);
+  const minutes = local ? local[1] * 60 + Number(local[2]) - utc.getUTCHours() * 60 - utc.getUTCMinutes() : 0;
   setInterval(() => {
-    clock.textContent = `${new Date(Date.now() + ahead).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    const now = Date.now() + ahead;
+    const written = (time) => new Date(time).toISOString().slice(0, 19).replace("T", " ");
+    const there = local ? ` (${written(now + minutes * 60000).slice(11)} ${local[3]})` : "";
+    clock.textContent = `${written(now)} UTC${there}`;
   }, 1000);
 
   const news = async () => {
