@@ -141,22 +141,6 @@ def test_what_is_set_aside_is_told_to_its_participant_alone(serve):
         assert store.queue() == [1, 2]
 
 
-def test_announcements_stand_on_every_page_and_are_text(serve):
-    """What organizers say is on every page of every role, the newest first; markup in it is shown, not obeyed."""
-    site = serve(**SOON)
-    olga = site.role("organizer")
-    press(olga, "announce", message="<b>soup</b> at seven")
-    press(olga, "announce", message="and tea")
-    clients = [site.client(), site.member("ann"), olga, site.role("screen")]
-    for client in clients:
-        for place in ("/", "/board"):
-            text = client.get(place).text
-            assert "&lt;b&gt;soup&lt;/b&gt; at seven" in text
-            assert text.index("and tea") < text.index("soup")
-    assert "and tea" in clients[3].get("/hall").text
-    assert "soup" in clients[1].get("/mine").text
-
-
 def test_an_extension_opens_the_door_again(serve):
     """After the file's closing nothing is taken; extended, a notebook is, and every page names the new time."""
     closing = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
@@ -312,32 +296,6 @@ def test_the_page_finds_submissions_by_number_and_by_name(serve):
     assert shown("nobody") == []
     assert shown("9" * 40) == []
     assert "&lt;i&gt;eve" in olga.get("/desk").text
-
-
-def test_the_hall_shows_ten_rows_at_a_time_and_turns_by_itself(serve):
-    """Each page names the next one in its refresh, the last the first; what is no page is the first."""
-    site = serve()
-    for number in range(12):
-        site.member(f"p{number:02}").hand_in(notebook(str(number)))
-    desk, store = grading(site)
-    with store:
-        desk._show_board()
-    screen = site.role("screen")
-    first, second = screen.get("/hall").text, screen.get("/hall?from=10").text
-    assert sum(f"p{number:02}" in first for number in range(12)) == 10
-    assert sum(f"p{number:02}" in second for number in range(12)) == 2
-    assert "url=/hall?from=10" in first
-    assert "url=/hall?from=0" in second
-    for wrong in ("-1", "x", "999", "9" * 30):
-        assert screen.get(f"/hall?from={wrong}").text.count('<th scope="row">') == 10
-
-
-def test_members_boards_are_for_members(serve):
-    """Where the board is for members only, so are the hall's and the final."""
-    site = serve(site={"board": "members"})
-    for place in ("/board", "/hall", "/final"):
-        assert site.client().get(place).status == 401
-    assert site.role("screen").get("/hall").status == 200
 
 
 def test_the_commands_and_the_page_share_one_log(serve):

@@ -12,7 +12,7 @@ Two processes: the web process, which knows the store's public view and no data,
     showing      the pages that are looked at
     live         a submission's progress, as it goes
     watch        one look at the queue for all who listen
-    hall         the board for a hall, and the final ranking
+    hall         the board for a hall, the final ranking, what was announced
     organizing   the organizers' page, and its buttons
     page         the frame of all pages
     story        the task's story

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from grader.site.asking import looking
 from grader.site.entering import enter, leave, show_link
 from grader.site.guard import Guard
-from grader.site.hall import show_final, show_hall
+from grader.site.hall import show_final, show_hall, show_news
 from grader.site.live import follow
 from grader.site.organizing import act, send_results, show_desk
 from grader.site.page import page
@@ -41,6 +41,7 @@ ROUTES = [
     Route("/", show_start),
     Route("/board", show_board),
     Route("/final", show_final),
+    Route("/news", show_news),
     Route("/hall", show_hall),
     Route("/desk", show_desk),
     Route("/desk/results.csv", send_results),

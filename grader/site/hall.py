@@ -1,4 +1,4 @@
-"""What hangs on the wall and what comes at the end: the board for a hall, page after page, and the final ranking."""
+"""What everybody looks at together: the board for a hall, page after page, the final ranking, what was announced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from grader.contest import standings_from
+from grader.contest import announcements, standings_from
 from grader.contest_file import Audience
 from grader.site.asking import ORGANIZER, PARTICIPANT, SCREEN, Look, looking
 from grader.site.page import page
@@ -54,6 +54,12 @@ def final_of(look: Look) -> list[dict[str, Any]] | None:
     for found in look.rows("SELECT * FROM site_final"):
         return [vars(row) | {"imitates": row.imitates} for row in standings_from(found["text"]).rows]
     return None
+
+
+def show_news(request: Request) -> Response:
+    """Show everything that was announced, the newest first; open pages take their news from here."""
+    with looking(request) as look:
+        return page(look, "news.html", everything=announcements(look.events)[::-1])
 
 
 def show_final(request: Request) -> Response:

@@ -1,5 +1,6 @@
 "use strict";
-// The server's clock goes on, and a submission's progress is followed. Without this script the pages read the same.
+// The server's clock goes on, a submission's progress is followed, and news comes in. Without this script the pages
+// read the same.
 {
   const clock = document.getElementById("clock");
   const shown = Date.parse(clock.dateTime);
@@ -14,6 +15,17 @@
     const there = local ? ` (${written(now + minutes * 60000).slice(11)} ${local[3]})` : "";
     clock.textContent = `${written(now)} UTC${there}`;
   }, 1000);
+
+  const news = async () => {
+    const answer = await fetch("/news").catch(() => null);
+    if (!answer?.ok) return;
+    const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of ["news", "dates"]) {
+      const [here, there] = [document.getElementById(id), now.getElementById(id)];
+      if (here && there && here.textContent !== there.textContent) here.replaceChildren(...there.childNodes);
+    }
+  };
+  if (document.getElementById("news")) setInterval(news, 30000);
 
   const phase = document.getElementById("phase");
   if (phase) {
