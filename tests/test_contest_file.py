@@ -144,7 +144,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
         ('data = "a\\u0000b"', "expected a path in quotes"),
         ("[grading]\ndevice = 'gpu'", "[grading] device is 'gpu': expected one of auto, cpu, cuda, in quotes"),
         ("[grading]\ndevice = true", "[grading] device is True: expected one of auto, cpu, cuda"),
-        ("[grading]\nsandbox = 'no'", "[grading] sandbox is 'no': expected one of bwrap, podman, docker, confined, none"),
+        ("[grading]\nsandbox = 'no'", "[grading] sandbox is 'no': expected one of bwrap, podman, docker, confined"),
         ("[grading]\nthreads = 0", "[grading] threads is 0: expected a whole number, 1 or more"),
         ("[grading]\nthreads = 2.0", "[grading] threads is 2.0: expected a whole number"),
         ("[grading]\nthreads = true", "[grading] threads is True: expected a whole number"),
