@@ -21,6 +21,7 @@ Two processes: the web process, which knows the store's public view and no data,
     work         grades what was received
     asked        what organizers asked for, done by the process that grades
     running      the web server
+    heads        closes connections that never ask
     serving      the commands serve and work
     inviting     the command invite
     submitting   the command submit

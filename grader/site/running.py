@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from grader.site.app import make_app
+from grader.site.heads import TimedHeads
 from grader.site.site import Site
 
 PROXY = ["127.0.0.1", "::1"]  # whose word counts on where a request came from
@@ -29,7 +30,7 @@ def make_server(site: Site, *, proxied: bool) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         h11_max_incomplete_event_size=LONGEST_HEAD,
-        http="h11",
+        http=TimedHeads,
         ws="none",
         proxy_headers=proxied,
         forwarded_allow_ips=PROXY,
