@@ -39,10 +39,10 @@ from competition.notebook import graft, notebook_text
 from competition.pool import fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
 from grader.contest.desk import Act, extend
-from grader.contest.public import public_settings
 from grader.contest.reuse import grading_key
 from grader.contest.rows import Entry, Kind
 from grader.contest.site_store import SiteStore
+from grader.contest.stated import stated_settings
 from grader.contest.store import GRADING_COLUMNS
 from grader.contest_file.reading import read_contest
 from grader.grading import draft_record
@@ -294,7 +294,7 @@ def measure_crowd(folder: Path, port: int, participants: int, seconds: float) ->
 def fill(folder: Path, stored: int) -> dict[str, str]:
     """Fill a store with graded submissions; return a link for each role."""
     contest = read_contest(folder)
-    settings = public_settings(contest)
+    settings = stated_settings(contest)
     key, draft = grading_key(settings, code=""), draft_record(settings)
     now = datetime.now(UTC).replace(microsecond=0)
     with SiteStore(contest.store) as store:

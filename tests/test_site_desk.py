@@ -9,8 +9,8 @@ import pytest
 
 from grader.contest.batch import grade_waiting, make_jobs
 from grader.contest.events import Action, asked_again, pause_of
-from grader.contest.public import public_settings
 from grader.contest.reuse import Reuse
+from grader.contest.stated import stated_settings
 from grader.contest.store import Kind, Store
 from grader.site.work import Desk
 from grader.verdicts import Verdict
@@ -272,7 +272,7 @@ def test_the_final_is_published_by_who_has_the_data(serve):
 
 def grade_for_the_final(site, store, submission):
     """Grade a submission as the final does, by a script."""
-    settings = replace(public_settings(site.contest), split="test_b", seed=1000)
+    settings = replace(stated_settings(site.contest), split="test_b", seed=1000)
     jobs = make_jobs([submission], settings, [1000])
     reuse = Reuse(store, site.contest.runs, site.contest.data)
     grade_waiting([jobs], store, reuse, Scripted(), site.contest.runs, lambda event: None)

@@ -18,7 +18,7 @@ Its modules:
     site_schema  the site's own tables as SQL
     site_store   what the site writes
     views        what the site's pages may read
-    public       the public board as the contest file says
+    stated       what the contest file states of each board
     removals     its log of who was removed and taken back
     events       its log of what organizers did, and what holds because of it
     desk         what an organizer may do while a contest runs, and when

@@ -8,6 +8,7 @@ from .batch import Step as Step
 from .batch import find_graded as find_graded
 from .batch import grade_waiting as grade_waiting
 from .batch import make_jobs as make_jobs
+from .boards import FINAL as FINAL
 from .boards import Board as Board
 from .boards import Rules as Rules
 from .boards import make_board as make_board
@@ -42,7 +43,6 @@ from .events import read_events as read_events
 from .events import refusal_of as refusal_of
 from .exporting import both_boards as both_boards
 from .exporting import results_of as results_of
-from .final import final_rules as final_rules
 from .final import make_final as make_final
 from .final import publish_final as publish_final
 from .fitting import require_fit as require_fit
@@ -55,8 +55,6 @@ from .options import SeedsOption as SeedsOption
 from .options import StoreOption as StoreOption
 from .options import board_of as board_of
 from .options import rules_of as rules_of
-from .public import public_rules as public_rules
-from .public import public_settings as public_settings
 from .references import reference_scores as reference_scores
 from .results import results_csv as results_csv
 from .reuse import Reuse as Reuse
@@ -72,6 +70,8 @@ from .standings import Standing as Standing
 from .standings import Standings as Standings
 from .standings import standings_csv as standings_csv
 from .standings import standings_from as standings_from
+from .stated import stated_rules as stated_rules
+from .stated import stated_settings as stated_settings
 from .store import Grading as Grading
 from .store import Store as Store
 from .store import open_existing as open_existing

@@ -5,31 +5,15 @@ from __future__ import annotations
 from rich.console import Console
 
 from grader.contest.attended import Crew, Night, require_sandbox
-from grader.contest.boards import FINAL, Board, Rules, make_board
+from grader.contest.boards import FINAL, Board, make_board
 from grader.contest.desk import Act, publish
 from grader.contest.events import LogEntry
 from grader.contest.fitting import require_fit
-from grader.contest.options import board_of, rules_of
+from grader.contest.options import board_of
 from grader.contest.standings import standings_json
+from grader.contest.stated import stated_rules, stated_settings
 from grader.contest.store import Kind, Store, open_existing
 from grader.contest_file import Contest
-from grader.grading import Settings
-from grader.options import chosen_device
-
-
-def final_rules(contest: Contest, store: Store) -> Rules:
-    """Return the rules of the final ranking, all of them as the contest file and the store say."""
-    return rules_of(
-        contest,
-        store,
-        data=contest.data,
-        policy=contest.rules.policy,
-        daily_limit=contest.rules.daily_limit,
-        seed=contest.final.seed,
-        seeds=contest.final.seeds,
-        public_seed=contest.grading.seed,
-        train=contest.final.train,
-    )
 
 
 def make_final(contest: Contest, console: Console) -> Board:
@@ -41,27 +25,16 @@ def make_final(contest: Contest, console: Console) -> Board:
         InfrastructureError: there is no store or no data, they do not fit the contest file, or a result cannot be kept.
         typer.BadParameter: nobody has a result on the public board.
     """
-    grading, final = contest.grading, contest.final
+    grading = contest.grading
     with open_existing(contest.store) as store:
         require_fit(contest, store, contest.data)
-        rules = final_rules(contest, store)
+        rules = stated_rules(contest, store, FINAL)
         board = board_of(store, contest.runs, FINAL, rules, contest.title)
         if not board.missing:
             return board
         require_sandbox(grading.sandbox)
         crew = Crew(grading.workers, grading.ray_address, grading.num_gpus)
-        settings = Settings(
-            data=contest.data,
-            split=FINAL,
-            train=final.train,
-            seed=final.seed,
-            device=chosen_device(grading.device),
-            threads=grading.threads,
-            backend=grading.sandbox,
-            image=grading.image,
-            seconds=grading.time_limit,
-            guard=grading.guard,
-        )
+        settings = stated_settings(contest, FINAL)
         night = Night(store, contest.runs, settings, rules.seeds, crew, console)
         submissions = [submission for submission in board.missing if submission.kind is not Kind.ORACLE]
         night.grade(submissions, oracle=len(submissions) < len(board.missing))
@@ -76,7 +49,7 @@ def publish_final(contest: Contest, store: Store, act: Act) -> LogEntry:
         InfrastructureError: the data is missing, or a derived run cannot be written.
     """
     publish(act, contest.rules.closing, "")(store.events())  # while the contest is open, nothing is scored on test_b
-    board = make_board(store, contest.runs, FINAL, final_rules(contest, store), contest.title)
+    board = make_board(store, contest.runs, FINAL, stated_rules(contest, store, FINAL), contest.title)
     if board.missing:
         raise ValueError(f"the final lacks {len(board.missing)} gradings: 'grader final' makes them")
     if not any(row.rank for row in board.standings.rows):

@@ -18,9 +18,9 @@ from grader.contest.events import asked_again, closing_after, pause_of
 from grader.contest.fitting import require_fit
 from grader.contest.options import StoreOption
 from grader.contest.organizing import NumberArgument, ReasonOption, act_of, at_the_desk, submission_of
-from grader.contest.public import public_rules, public_settings
 from grader.contest.queue import queue_of
 from grader.contest.reuse import Reuse
+from grader.contest.stated import stated_rules, stated_settings
 from grader.contest.store import utc_text
 from grader.contest.workers import InProcess
 from grader.contest_file import DEFAULT, ContestOption
@@ -38,8 +38,8 @@ def queue_command(
     here = replace(contest, data=data, runs=runs, store=store)
     table = Table("place", "number", "participant", "file", "submitted", "", box=SIMPLE)
     with at_the_desk(store) as opened:
-        settings = public_settings(here)
-        board = make_board(opened, runs, PUBLIC, public_rules(here, opened), title="")
+        settings = stated_settings(here)
+        board = make_board(opened, runs, PUBLIC, stated_rules(here, opened), title="")
         queue = queue_of(board, opened.gradings(), settings)
         events = opened.events()
     places = [("failed", each, message) for each, message in queue.failed]
@@ -78,7 +78,7 @@ def retry_command(
             raise ValueError(f"grading is paused since {pause.at}: 'grader resume' lets it go on")
         if all(request.submission != number for request in asked_again(opened.events())):
             opened.act(desk.ask_again(act_of(reason), submission))
-        settings = public_settings(here)
+        settings = stated_settings(here)
         [job] = make_jobs([submission], settings, [settings.seed])
         try:
             outcome = grade_again(job, opened, Reuse(opened, runs, data), InProcess(), runs)

@@ -16,9 +16,9 @@ from grader.contest import (
     asked_to_publish,
     grade_again,
     make_jobs,
-    public_settings,
     publish_final,
     refuse_to_publish,
+    stated_settings,
 )
 from grader.contest_file import Contest
 from grader.verdicts import InfrastructureError
@@ -54,7 +54,7 @@ def grade_if_asked(
         return False
     number = requests[0].submission
     [submission] = [each for each in store.submissions() if each.id == number]
-    settings = public_settings(contest)
+    settings = stated_settings(contest)
     [job] = make_jobs([submission], settings, [settings.seed])
     try:
         outcome = grade_again(job, store, reuse, workers, contest.runs)

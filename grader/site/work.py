@@ -23,6 +23,7 @@ from rich.console import Console
 from grader import pages
 from grader.contest import (
     ENDS,
+    FINAL,
     Board,
     Crew,
     Event,
@@ -33,7 +34,6 @@ from grader.contest import (
     Step,
     Workers,
     both_boards,
-    final_rules,
     find_graded,
     freeze_of,
     grade_waiting,
@@ -41,12 +41,12 @@ from grader.contest import (
     make_jobs,
     note_phase,
     pause_of,
-    public_rules,
-    public_settings,
     require_fit,
     require_sandbox,
     results_csv,
     results_of,
+    stated_rules,
+    stated_settings,
 )
 from grader.contest_file import Contest
 from grader.options import say
@@ -71,7 +71,7 @@ class Desk:
 
     def __init__(self, contest: Contest, store: SiteStore, workers: Workers) -> None:
         self._contest, self._store, self._workers = contest, store, workers
-        self._settings = public_settings(contest)
+        self._settings = stated_settings(contest)
         self._reuse = Reuse(store, contest.runs, contest.data)
         self._unreported = iter(store.gradings())
         self._shown: object = None
@@ -148,7 +148,7 @@ class Desk:
         changes = self._store.changes()
         if changes == self._shown:
             return
-        rules = public_rules(self._contest, self._store)
+        rules = stated_rules(self._contest, self._store)
         split, title = self._settings.split, self._contest.title
         if frozen := freeze_of(self._store.events()):
             board = make_board(self._store, self._runs, split, replace(rules, frozen=frozen.cut), title)
@@ -162,7 +162,7 @@ class Desk:
     def _write_results(self, rules: Rules) -> None:
         """Write what organizers download: the boards as they are, whatever is frozen."""
         try:
-            boards = both_boards(self._store, self._runs, rules, final_rules(self._contest, self._store))
+            boards = both_boards(self._store, self._runs, rules, stated_rules(self._contest, self._store, FINAL))
             write_whole(results_file(self._contest.store), results_csv(results_of(self._store, boards)))
         except (ValueError, InfrastructureError, OSError) as error:
             say(f"notice: the results cannot be written: {plain_line(str(error))}", err=True)
@@ -212,7 +212,7 @@ def work(contest: Contest, stopped: Callable[[], bool]) -> None:
     with alone(contest.store), SiteStore(contest.store) as store:
         require_fit(contest, store, contest.data)
         store.wait_again(failed=True)
-        started: AbstractContextManager[Workers] = crew.start(public_settings(contest), console)
+        started: AbstractContextManager[Workers] = crew.start(stated_settings(contest), console)
         with started as workers:
             desk = Desk(contest, store, workers)
             while not stopped():
