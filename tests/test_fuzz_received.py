@@ -80,7 +80,8 @@ def put(path, kind):
     """Put something of a kind under a path, each file with a text of its own."""
     match kind:
         case "file":
-            path.write_bytes(NOTHING + bytes(path))
+            with path.open("xb") as stream:  # over a pipe of the same name it would wait for a reader
+                stream.write(NOTHING + bytes(path))
         case "folder":
             path.mkdir()
             (path / "nb.ipynb").write_bytes(NOTHING + bytes(path))
