@@ -188,4 +188,4 @@ def test_the_image_holds_nothing_but_packages():
 def test_the_backends_are_offered(grade):
     """`grader grade --help` names them."""
     shown = CliRunner().invoke(app, ["grade", "--help"], env={"COLUMNS": "200"}).output
-    assert "bwrap|podman|docker|none" in shown
+    assert "bwrap|podman|docker|confined|none" in shown

@@ -193,7 +193,7 @@ class Figure:
 
 
 def main(
-    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.MINI,
+    profile: Annotated[ProfileName, typer.Option(help="How many images.")] = ProfileName.STANDARD,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of a grading.")] = NUM_THREADS,
 ) -> None:
