@@ -48,11 +48,14 @@ from .final import publish_final as publish_final
 from .fitting import require_fit as require_fit
 from .kept import kept_beside as kept_beside
 from .names import alike as alike
+from .options import GpusOption as GpusOption
 from .options import LimitOption as LimitOption
 from .options import PolicyOption as PolicyOption
 from .options import PublicSeedOption as PublicSeedOption
+from .options import RayAddressOption as RayAddressOption
 from .options import SeedsOption as SeedsOption
 from .options import StoreOption as StoreOption
+from .options import WorkersOption as WorkersOption
 from .options import board_of as board_of
 from .options import rules_of as rules_of
 from .references import reference_scores as reference_scores

@@ -19,11 +19,14 @@ from grader.contest.entries import Aside
 from grader.contest.fitting import require_fit
 from grader.contest.names import name_key
 from grader.contest.options import (
+    GpusOption,
     LimitOption,
     PolicyOption,
     PublicSeedOption,
+    RayAddressOption,
     SeedsOption,
     StoreOption,
+    WorkersOption,
     board_of,
     rules_of,
 )
@@ -96,31 +99,9 @@ def batch_command(
     sandbox: SandboxOption = DEFAULT.grading.sandbox,
     image: ImageOption = DEFAULT.grading.image,
     device: DeviceOption = DEFAULT.grading.device,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Gradings at once; more than one run on Ray.",
-            show_default="contest.toml, else 1",
-        ),
-    ] = DEFAULT.grading.workers,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Use a running Ray cluster; without --workers, as many as it holds.",
-            show_default="contest.toml, else none",
-        ),
-    ] = DEFAULT.grading.ray_address,
-    num_gpus: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="GPUs of one grading on Ray; fractions share one.",
-            show_default="contest.toml, else 1 with --device cuda",
-        ),
-    ] = DEFAULT.grading.num_gpus,
+    workers: WorkersOption = DEFAULT.grading.workers,
+    ray_address: RayAddressOption = DEFAULT.grading.ray_address,
+    num_gpus: GpusOption = DEFAULT.grading.num_gpus,
 ) -> None:
     """Grade many submissions. Stopped or killed, the same command goes on where it was; nothing is graded twice.
 

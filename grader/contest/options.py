@@ -50,6 +50,28 @@ LimitOption = Annotated[
         show_default="contest.toml, else all count",
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Gradings at once; more than one run on Ray.", show_default="contest.toml, else 1"
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Use a running Ray cluster; without --workers, as many as it holds.",
+        show_default="contest.toml, else none",
+    ),
+]
+GpusOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="GPUs of one grading on Ray; fractions share one.",
+        show_default="contest.toml, else 1 with --device cuda",
+    ),
+]
 
 
 def rules_of(

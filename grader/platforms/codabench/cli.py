@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 
 from grader import pages
-from grader.contest import Answer, Crew, OneByOne, StoreOption, require_sandbox, unless_stopped
+from grader.contest import (
+    Answer,
+    Crew,
+    GpusOption,
+    OneByOne,
+    RayAddressOption,
+    StoreOption,
+    WorkersOption,
+    require_sandbox,
+    unless_stopped,
+)
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import Settings, find_data, require_guard, require_splits
 from grader.options import (
@@ -116,19 +126,9 @@ def daemon_command(
     sandbox: SandboxOption = DEFAULT.grading.sandbox,
     image: ImageOption = DEFAULT.grading.image,
     device: DeviceOption = DEFAULT.grading.device,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Gradings at once; more than one run on Ray.", show_default="contest.toml, else 1"
-        ),
-    ] = DEFAULT.grading.workers,
-    ray_address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster.", show_default="contest.toml, else none")
-    ] = DEFAULT.grading.ray_address,
-    num_gpus: Annotated[
-        float | None,
-        typer.Option(min=0, help="GPUs of one grading on Ray.", show_default="contest.toml, else 1 with --device cuda"),
-    ] = DEFAULT.grading.num_gpus,
+    workers: WorkersOption = DEFAULT.grading.workers,
+    ray_address: RayAddressOption = DEFAULT.grading.ray_address,
+    num_gpus: GpusOption = DEFAULT.grading.num_gpus,
 ) -> None:
     """Grade, on the host of a Codabench worker, what its containers hand over; until it is stopped."""
     require_writable(folders=(runs, kept.parent))
