@@ -63,6 +63,8 @@ from .results import results_csv as results_csv
 from .reuse import Reuse as Reuse
 from .single import Answer as Answer
 from .single import OneByOne as OneByOne
+from .site_store import DONE as DONE
+from .site_store import WAITING as WAITING
 from .site_store import QuotaUsedUp as QuotaUsedUp
 from .site_store import SiteStore as SiteStore
 from .site_store import TooManyChoices as TooManyChoices

@@ -66,10 +66,10 @@ def submission_of(store: Store, number: int) -> Received:
     Raises:
         ValueError: there is none.
     """
-    for submission in store.submissions():
-        if submission.id == number:
-            return submission
-    raise ValueError(f"the store has no submission {number}: 'grader history NAME' shows the numbers")
+    submission = store.submission(number)
+    if submission is None:
+        raise ValueError(f"the store has no submission {number}: 'grader history NAME' shows the numbers")
+    return submission
 
 
 def act(path: Path, make: Callable[[Store], Decide]) -> LogEntry:

@@ -165,9 +165,17 @@ class Store:
 
     def submissions(self) -> list[Received]:
         """Return all submissions, those that count nowhere too, in the order of their times."""
+        return self._submissions("ORDER BY submitted_at, s.id")
+
+    def submission(self, number: int) -> Received | None:
+        """Return the submission of a number; None where there is none."""
+        return next(iter(self._submissions("WHERE s.id = ?", number)), None)
+
+    def _submissions(self, which: str, *values: int) -> list[Received]:
         rows = self._connection.execute(
             f"SELECT s.*, name, kind, {REMOVED} AS removed, {SET_ASIDE} AS aside FROM submissions s "
-            "JOIN participants p ON p.id = participant_id ORDER BY submitted_at, s.id"
+            f"JOIN participants p ON p.id = participant_id {which}",
+            values,
         )
         return [
             Received(

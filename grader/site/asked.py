@@ -53,7 +53,8 @@ def grade_if_asked(
     if not requests:
         return False
     number = requests[0].submission
-    [submission] = [each for each in store.submissions() if each.id == number]
+    submission = None if number is None else store.submission(number)
+    assert submission is not None  # a request names one, and none is ever deleted
     settings = stated_settings(contest)
     [job] = make_jobs([submission], settings, [settings.seed])
     try:

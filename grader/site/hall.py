@@ -9,19 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grader.contest import announcements, standings_from
-from grader.contest_file import Audience
-from grader.site.asking import ORGANIZER, PARTICIPANT, SCREEN, Look, looking
+from grader.site.asking import Look, looking
 from grader.site.page import page
-from grader.site.showing import board_of
+from grader.site.showing import audience, board_of
 
 ROWS = 10  # of a page in the hall: so few that they are read from ten metres
 TURN_SECONDS = 12
-
-
-def audience(request: Request) -> tuple[str, ...]:
-    """Return the roles that may see boards; none where everybody may."""
-    everybody = request.app.state.site.contest.site.board is Audience.PUBLIC
-    return () if everybody else (PARTICIPANT, ORGANIZER, SCREEN)
 
 
 def show_hall(request: Request) -> Response:

@@ -190,7 +190,7 @@ def about_one(action: str, act: Act, store: SiteStore, number: int) -> Decide:
         HTTPException: there is no such action, or no such submission.
         ValueError: see the decisions.
     """
-    submission = next((each for each in store.submissions() if each.id == number), None)
+    submission = store.submission(number)
     if submission is None or action not in ABOUT_ONE:
         raise HTTPException(404, "There is no such submission.")
     if action == "retry":

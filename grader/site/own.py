@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from grader.contest import utc_text
+from grader.contest import DONE, utc_text
 from grader.safe_io import plain_name, plain_text
 from grader.site.asking import Look
 from grader.verdicts import Verdict
@@ -71,7 +73,7 @@ def own(row: dict[str, Any], results: list[dict[str, Any]]) -> Own:
     """Make one of a row of `site_submissions`, and of its rows of `site_results`, oldest first."""
     finished = [result for result in results if result["verdict"] != OURS]
     result = next(reversed(finished or results), None)
-    waits = row["phase"] not in (None, "done") and not finished
+    waits = row["phase"] not in (None, DONE) and not finished
     return Own(
         id=row["id"],
         receipt=row["receipt"],
@@ -89,7 +91,7 @@ def own(row: dict[str, Any], results: list[dict[str, Any]]) -> Own:
     )
 
 
-def used_today(look: Look) -> int:
-    """Return how many of the participant's submissions of this UTC day use up the limit."""
-    day = utc_text(look.now)[:10]
-    return sum(each.submitted_at[:10] == day and each.verdict != OURS for each in own_submissions(look))
+def used_today(submissions: Sequence[Own], now: datetime) -> int:
+    """Return how many of a participant's submissions of this UTC day use up the limit."""
+    day = utc_text(now)[:10]
+    return sum(each.submitted_at[:10] == day and each.verdict != OURS for each in submissions)

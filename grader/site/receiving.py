@@ -22,7 +22,7 @@ from grader.contest import QuotaUsedUp, SiteStore, Upload, identify, utc_text
 from grader.options import say
 from grader.safe_io import plain_line
 from grader.site.asking import PARTICIPANT, looking
-from grader.site.own import used_today
+from grader.site.own import own_submissions, used_today
 from grader.site.page import both_times
 from grader.site.site import Site
 from grader.submission import read_submission
@@ -46,7 +46,7 @@ def admit(request: Request, site: Site, began: datetime) -> int:
         if look.closing is not None and utc_text(began) > utc_text(look.closing):
             raise HTTPException(403, f"The contest closed at {both_times(look.closing)}. Nothing was received.")
         limit = site.contest.rules.daily_limit
-        if limit is not None and used_today(look) >= limit:
+        if limit is not None and used_today(own_submissions(look), look.now) >= limit:
             raise HTTPException(429, quota_words(limit, began))
     return me
 

@@ -139,7 +139,7 @@ def work_command(
     if until_input_ends:
         end_with_input()
     with unless_stopped():
-        work(contest, lambda: False)
+        work(contest)
 
 
 def end_with_input() -> None:

@@ -30,10 +30,15 @@ def show_start(request: Request) -> Response:
         return page(look, "start.html", story=story_html(), handout=look.site.handout is not None)
 
 
+def audience(request: Request) -> tuple[str, ...]:
+    """Return the roles that may see boards; none where everybody may."""
+    everybody = request.app.state.site.contest.site.board is Audience.PUBLIC
+    return () if everybody else (PARTICIPANT, ORGANIZER, SCREEN)
+
+
 def show_board(request: Request) -> Response:
     """Show the board, to everybody or to members, as the contest says."""
-    everybody = request.app.state.site.contest.site.board is Audience.PUBLIC
-    with looking(request, *(() if everybody else (PARTICIPANT, ORGANIZER, SCREEN))) as look:
+    with looking(request, *audience(request)) as look:
         made_at, rows = board_of(look)
         return page(look, "board.html", rows=rows, made_at=made_at)
 
@@ -61,7 +66,7 @@ def mine(look: Look) -> dict[str, Any]:
         "counting": rules.policy.value,
         "choices": look.site.contest.final.choices,
         "limit": rules.daily_limit,
-        "left": None if rules.daily_limit is None else max(rules.daily_limit - used_today(look), 0),
+        "left": None if rules.daily_limit is None else max(rules.daily_limit - used_today(submissions, look.now), 0),
         "next_day": next_day(look.now),
         "most_kib": look.site.contest.site.largest_kib,
         "address": look.site.address,

@@ -15,6 +15,7 @@ import typer
 from grader.grading import read_bytes
 from grader.options import OURS, PARTICIPANT, USAGE, NotebookArgument, fail, say
 from grader.safe_io import plain_line, plain_text
+from grader.site.serving import LOOPBACK
 from grader.verdicts import ParticipantFault, Verdict
 
 POLL_SECONDS = 2.0
@@ -44,7 +45,7 @@ class Door:
 
     def __init__(self, address: str, token: str) -> None:
         parts = urlsplit(address)
-        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        local = parts.hostname in LOOPBACK
         if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not local):
             raise typer.BadParameter(f"--to {address}: give the site's address, https://...")
         self._secure, self._place = parts.scheme == "https", parts.netloc

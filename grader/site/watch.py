@@ -13,11 +13,10 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from grader.contest import public_view
+from grader.contest import WAITING, public_view
 from grader.verdicts import InfrastructureError
 
 LOOK_SECONDS = 1.0
-WAITING = "waiting"
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -90,8 +91,8 @@ class Desk:
     def _grade(self, numbers: list[int]) -> bool:
         """Grade uploads; say whether one of them is done."""
         store, ended = self._store, False
-        waiting = {submission.id: submission for submission in store.submissions()}
-        jobs = make_jobs([waiting[number] for number in numbers], self._settings, [self._settings.seed])
+        waiting = [submission for number in numbers if (submission := store.submission(number)) is not None]
+        jobs = make_jobs(waiting, self._settings, [self._settings.seed])
         if self._contest.grading.ray_address is None:  # else it may be another machine, which has no store
             place = str(self._contest.store.resolve())
             tells = [partial(note_phase, place, job.submission.id) for job in jobs]
@@ -200,8 +201,8 @@ def alone(store: Path) -> Iterator[None]:
         yield
 
 
-def work(contest: Contest, stopped: Callable[[], bool]) -> None:
-    """Grade until `stopped` says so; a grading that runs is finished first, unless the process is ended.
+def work(contest: Contest) -> NoReturn:
+    """Grade until the process is ended.
 
     Raises:
         InfrastructureError: there is no sandbox or no data, or a result cannot be kept.
@@ -215,6 +216,6 @@ def work(contest: Contest, stopped: Callable[[], bool]) -> None:
         started: AbstractContextManager[Workers] = crew.start(stated_settings(contest), console)
         with started as workers:
             desk = Desk(contest, store, workers)
-            while not stopped():
+            while True:
                 if not desk.step():
                     time.sleep(POLL_SECONDS)
