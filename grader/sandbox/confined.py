@@ -24,12 +24,10 @@ from pathlib import Path
 
 import psutil
 
-from competition.scratch import scratch_folder
-from grader.safe_io import NotAFile, TooLarge, read_untrusted_file
 from grader.sandbox import confine
 from grader.sandbox.bubblewrap import SHARED_MEMORY, SYSTEM_FILES, SYSTEM_FOLDERS, process_limits
-from grader.sandbox.job import OUTPUT_NOTEBOOK, Job, notebook_environment
-from grader.sandbox.nvidia import driver_environment
+from grader.sandbox.job import Job
+from grader.sandbox.plain import InFolder, environment_in, notebook_folder
 from grader.sandbox.reaper import start_reaped
 from grader.sandbox.running import Running
 from grader.sandbox.system_calls import TRACING, filter_program
@@ -61,24 +59,17 @@ def confined_problem() -> str | None:
     return None
 
 
-class Confined(Running):
+class Confined(InFolder):
     """A notebook that runs under a reaper, confined, in `folder`."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        super().__init__(process)
+        super().__init__(process, folder)
         assert process.stdin is not None
-        self._line, self._folder = process.stdin, folder
+        self._line = process.stdin
 
     def lost(self) -> str | None:
         """Say nothing: the notebook can end its own outermost process, so that no signal tells who sent it."""
         return None
-
-    def executed(self, limit: int) -> bytes | None:
-        """Return the executed notebook; see `Running`."""
-        try:
-            return read_untrusted_file(self._folder / OUTPUT_NOTEBOOK, limit, links=1)
-        except (NotAFile, TooLarge, OSError):
-            return None
 
     def close(self) -> None:
         """Stop it and let go of its line."""
@@ -101,12 +92,7 @@ def run_confined(job: Job) -> Iterator[Running]:
     if problem := confined_problem():
         raise InfrastructureError(f"no sandbox: {problem}")
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody of our user may look into this process
-    with scratch_folder("notebook") as folder:
-        home = folder / "tmp"
-        home.mkdir()
-        for name, target in job.inputs().items():
-            (folder / name).symlink_to(target)
-        programs = str(Path(sys.executable).parent)
+    with notebook_folder(job) as folder:
         file_limit = (resource.RLIMIT_FSIZE, job.limits.scratch_bytes)
         allowed = {
             "folder": str(folder),
@@ -114,7 +100,7 @@ def run_confined(job: Job) -> Iterator[Running]:
             "write": [str(folder.resolve()), *DEVICES],
             "limits": [*process_limits(job.limits), file_limit],
             "filter": (filter_program(also=TRACING) or b"").hex(),
-            "environment": notebook_environment(str(home), job.device, programs) | driver_environment(job.device),
+            "environment": environment_in(folder, job),
             "command": [sys.executable, *job.papermill()],
         }
         told_read, told_write = os.pipe()

@@ -36,17 +36,29 @@ class InFolder(Running):
 
 
 @contextmanager
-def run_in_folder(job: Job) -> Iterator[Running]:
-    """Execute the notebook as a plain child process; see `grader.sandbox.run_notebook`."""
+def notebook_folder(job: Job) -> Iterator[Path]:
+    """Make the folder in which a notebook is executed: its inputs as links, and a home, ``tmp``."""
     with scratch_folder("notebook") as folder:
         (folder / "tmp").mkdir()
         for name, target in job.inputs().items():
             (folder / name).symlink_to(target)
+        yield folder
+
+
+def environment_in(folder: Path, job: Job) -> dict[str, str]:
+    """Return the environment of a notebook that is executed in a folder of `notebook_folder`."""
+    programs = str(Path(sys.executable).parent)
+    return notebook_environment(str(folder / "tmp"), job.device, programs) | driver_environment(job.device)
+
+
+@contextmanager
+def run_in_folder(job: Job) -> Iterator[Running]:
+    """Execute the notebook as a plain child process; see `grader.sandbox.run_notebook`."""
+    with notebook_folder(job) as folder:
         process = subprocess.Popen(
             [sys.executable, *job.papermill()],
             cwd=folder,
-            env=notebook_environment(str(folder / "tmp"), job.device, str(Path(sys.executable).parent))
-            | driver_environment(job.device),
+            env=environment_in(folder, job),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
