@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 
-def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
+def write_whole(path: Path, content: str | bytes, *, durable: bool = False, secret: bool = False) -> None:
     """Write a file beside its place and move it there in one step, over what may be there already.
 
     Args:
         path: its place.
         content: the text, or the bytes.
         durable: whether to return only when it outlives a loss of power.
+        secret: whether nobody but its owner may ever read it.
 
     Raises:
         OSError: it could not be written; nothing of it stays, and what was there is as it was.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with open(unfinished, "wb") as stream:
+        with open(unfinished, "xb", opener=partial(os.open, mode=0o600 if secret else 0o666)) as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
             if durable:
                 stream.flush()

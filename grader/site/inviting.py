@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from markupsafe import Markup
 from grader.contest import Aside, SiteStore, alike, read_names
 from grader.contest_file import DEFAULT, ContestOption
 from grader.options import USAGE, fail, require_writable, say
-from grader.safe_io import csv_cell, plain_line, plain_name
+from grader.safe_io import csv_cell, plain_line, plain_name, write_whole
 from grader.site.serving import UrlOption, address_of, require_contest, require_extra
 from grader.verdicts import InfrastructureError
 
@@ -124,18 +123,10 @@ def write_links(out: Path, title: str, links: dict[str, str], ended: set[str]) -
     slips = [(name, link, qr_code(link)) for name, link in rows]
     sheet = render_plain("sheet.html", __package__, STYLE, title=title, links=slips)
     try:
-        write_secret(out, stream.getvalue())
-        write_secret(out.with_suffix(".html"), sheet)
+        write_whole(out, stream.getvalue(), secret=True)
+        write_whole(out.with_suffix(".html"), sheet, secret=True)
     except OSError as error:
         raise fail(f"the links cannot be written: {error.strerror}; --again makes new ones") from None
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, over what is there, in one step."""
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable for its owner alone
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(unfinished).replace(path)
 
 
 def qr_code(link: str) -> Markup:
