@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from competition.distribution import DISTRIBUTION, needed_libraries
 from competition.errors import CompetitionError
 from competition.manifest import (
     MANIFEST_FILE,
@@ -68,7 +69,6 @@ from grader.safe_io import folder_problem, plain_line
 from grader.sandbox import bwrap_problem, kernel_limits, socket_problem
 from grader.verdicts import InfrastructureError
 
-KIT = "label-noise-competition"
 LOOKS = {State.OK: "green", State.WARNING: "yellow", State.MISSING: "bold red"}
 DEBUG_SEED = 7
 
@@ -94,17 +94,14 @@ def room_of(name: str, folder: Path, little: int, none: int) -> Check:
 
 def libraries() -> tuple[dict[str, str], dict[str, str]]:
     """Return the versions of the libraries that the kit needs, and what it asks for; both by name."""
-    wanted, installed = {}, {}
     try:
-        lines = [line for line in requires(KIT) or () if "extra ==" not in line]
+        wanted = needed_libraries()
     except PackageNotFoundError:
-        lines = [KIT]
-    for line in lines:
-        if found := re.match(r"([\w.-]+)\s*([^;]*)", line):
-            name, bounds = found.groups()
-            wanted[name] = ",".join(sorted(bounds.replace(" ", "").split(",")))
-            with suppress(PackageNotFoundError):
-                installed[name] = version(name)
+        wanted = {DISTRIBUTION: ""}
+    installed = {}
+    for name in wanted:
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
     return installed, wanted
 
 

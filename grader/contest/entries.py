@@ -16,6 +16,7 @@ from grader.submission import lift, read_cells, read_file
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 NOTEBOOK_SUFFIX, SOLUTION_SUFFIX = ".ipynb", ".py"
+CELL = "cell:"  # how the code of a file begins that has a solution cell; any other gets its verdict at once
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def identify(raw: bytes | ParticipantFault) -> tuple[str, str]:
         source = lift(read_cells(raw)).source
     except ParticipantFault:
         return file_sha256, f"file:{file_sha256}"
-    return file_sha256, f"cell:{hashlib.sha256(source.encode()).hexdigest()}"
+    return file_sha256, f"{CELL}{hashlib.sha256(source.encode()).hexdigest()}"
 
 
 def is_date(time: datetime) -> bool:

@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grader.contest.batch import Event, find_graded, grade_waiting, make_jobs
-from grader.contest.entries import identify
+from grader.contest.entries import CELL, identify
 from grader.contest.reuse import Reuse
 from grader.contest.store import Entry, Kind, Received, Store
 from grader.contest.workers import Workers
 from grader.grading import Record, Settings
 from grader.verdicts import InfrastructureError, Verdict
-
-CELL = "cell:"  # how the code of a notebook begins that has a solution cell; any other gets its verdict at once
 
 
 @dataclass(frozen=True)

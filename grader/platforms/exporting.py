@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from competition.distribution import DISTRIBUTION
 from competition.errors import DataError
 from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS, read_manifest
 from competition.scratch import scratch_folder
@@ -19,7 +20,6 @@ from grader.platforms.secrecy import Search, Secret, Secrets, secrets_of
 from grader.verdicts import InfrastructureError
 
 EXPORT_FILE = "EXPORT.json"
-DISTRIBUTION = "label-noise-competition"
 NEVER_LEAVES = {
     "test_b": "the final ranks on it, at home, on the notebooks that were handed in",
     "train_truth": "whoever knows which labels are wrong needs no method",

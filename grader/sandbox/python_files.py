@@ -12,11 +12,11 @@ import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
+from competition.distribution import DISTRIBUTION
 from grader.sandbox.job import Job
 
 ENVIRONMENT = "/environment"
 PYTHON = "/python"
-KIT = "label-noise-competition"
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
@@ -97,7 +97,7 @@ def hide_kit(packages: Path) -> list[str]:
         packages: the ``site-packages`` of the environment below ``sys.prefix``.
     """
     hidden = set()
-    for kit in distributions(name=KIT, path=[str(packages)]):
+    for kit in distributions(name=DISTRIBUTION, path=[str(packages)]):
         for file in kit.files or ():
             top = packages / file.parts[0]
             whole = top.is_dir() and file.parts[0] not in ("..", "__pycache__")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from importlib.metadata import requires, version
+from importlib.metadata import version
 from pathlib import Path
 
 import competition
 import grader
+from competition.distribution import needed_libraries
 
 Files = dict[str, bytes]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 SUFFIXES = {".py", ".pyi", ".md", ".html", ".css", ".js"}
 STORED = {".png", ".zip"}  # they are compressed already
-DISTRIBUTION = "label-noise-competition"
 
 
 def write_zip(path: Path, files: Mapping[str, bytes]) -> None:
@@ -48,9 +48,5 @@ def kit_files(prefix: str) -> Files:
 
 def pinned_requirements() -> str:
     """Return what the kit needs, in the very versions that it has here; a torch for a GPU becomes that for a CPU."""
-    lines = []
-    for requirement in requires(DISTRIBUTION) or ():
-        if "extra ==" not in requirement:
-            name = requirement.split(";")[0].split(">")[0].split("<")[0].split("=")[0].strip()
-            lines.append(f"{name}=={version(name).split('+')[0]}")
+    lines = [f"{name}=={version(name).split('+')[0]}" for name in needed_libraries()]
     return "\n".join(sorted(lines)) + "\n"
