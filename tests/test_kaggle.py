@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from grader.cli import app
 from grader.contest_file.contest import Contest, GradingTable, RulesTable
 from grader.platforms.exporting import write_export
-from grader.platforms.kaggle import files
+from grader.platforms.kaggle import export, files
 from grader.platforms.kaggle.export import PAGES, PLAN, Target, licence_text, write_kaggle
+from grader.verdicts import InfrastructureError
 from tests.conftest import REPOSITORY
 
 GOLDEN = Path(__file__).with_name("golden") / "kaggle"
@@ -72,6 +73,22 @@ def test_every_file_is_within_kaggles_limits(exported):
     assert files.table_problems(solution, (exported / "data" / "sample_submission.csv").read_text()) == []
     for page in PAGES:
         assert files.page_problems(page, (competition / "pages" / f"{page}.md").read_text()) == []
+
+
+def test_an_export_that_kaggle_would_refuse_is_none(data, tmp_path, monkeypatch):
+    """Every file is checked before anything is there, and the sentence names the file and what is wrong with it."""
+    whole = export.texts
+
+    def spoilt(*arguments):
+        return whole(*arguments) | {"competition/settings.json": '{"hats": 1}', "competition/pages/rules.md": " "}
+
+    monkeypatch.setattr(export, "texts", spoilt)
+    out = tmp_path / "out"
+    with pytest.raises(InfrastructureError) as refused:
+        write_export(out, PLAN, CONTEST, data, lambda folder: write_kaggle(folder, TARGET, CONTEST, data))
+    assert "competition/settings.json: hats is not known" in refused.value.message
+    assert "competition/pages/rules.md: rules is empty" in refused.value.message
+    assert not out.exists()
 
 
 def test_the_metric_alone_has_the_private_data_set(exported):

@@ -24,6 +24,7 @@ from grader.platforms.kaggle.metric import METRIC_DATA
 from grader.platforms.kaggle.metric_data import arrays_of, solution_text
 from grader.platforms.kaggle.notebooks import metric_notebook, starter_for_kaggle
 from grader.platforms.kaggle.packed import ROWS, SUBMISSION_COLUMNS, pack_lists
+from grader.verdicts import InfrastructureError
 
 TEMPLATES = Path(__file__).with_name("templates")
 PAGES = ("description", "rules", "evaluation", "data-description")
@@ -119,6 +120,26 @@ def texts(target: Target, contest: Contest, data: Path, splits: dict[str, Split]
     }
 
 
+def problems_of(written: dict[str, str]) -> list[str]:
+    """Return what Kaggle, or its client, would refuse of the text files of an export: a sentence for each."""
+    checks = {
+        "competition/competition-metadata.json": files.competition_problems,
+        "competition/settings.json": files.settings_problems,
+        "metric-data/dataset-metadata.json": files.dataset_problems,
+        "metric/kernel-metadata.json": files.kernel_problems,
+        "starter/kernel-metadata.json": files.kernel_problems,
+    }
+    found = {name: check(json.loads(written[name])) for name, check in checks.items()}
+    found["private/solution.csv"] = files.table_problems(
+        written["private/solution.csv"], written["data/sample_submission.csv"]
+    )
+    found |= {
+        f"competition/pages/{name}.md": files.page_problems(name, written[f"competition/pages/{name}.md"])
+        for name in PAGES
+    }
+    return [f"{name}: {problem}" for name, problems in found.items() for problem in problems]
+
+
 def as_json(value: dict[str, Any]) -> str:
     """Write a metadata file."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
@@ -129,11 +150,15 @@ def write_kaggle(folder: Path, target: Target, contest: Contest, data: Path) -> 
 
     Raises:
         DataError: a split is missing or changed.
+        InfrastructureError: Kaggle would refuse the export.
         OSError: something cannot be written.
     """
     public, private = data / "public", data / "private"
     splits = {name: open_split(public, name) for name in ("train", "val")} | {"test_a": open_split(private, "test_a")}
-    for name, text in texts(target, contest, data, splits).items():
+    written = texts(target, contest, data, splits)
+    if problems := problems_of(written):
+        raise InfrastructureError(f"Kaggle would refuse this contest: {'; '.join(problems)}")
+    for name, text in written.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "upload.sh").chmod(0o755)
