@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy.stats import kendalltau, rankdata
 
 from benchmarks.stored_results import read_results, require_place, write_results
+from benchmarks.tables import table
 from benchmarks.variants import measure_all, variant
 from competition.profiles import PROFILES
 from grader.validation.bands import ORACLE, find_references
@@ -143,19 +144,20 @@ def recommended(found: Sequence[Agreement]) -> int | None:
 
 def markdown(found: Sequence[Agreement], rows: Sequence[dict]) -> str:
     """Write the agreements, and what was ranked, as two Markdown tables."""
-    lines = [
-        "| between | K | pairs | tau | 5 % of pairs below | places changed | mean move | same first |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {each.between} | {each.size} | {each.pairs} | {each.tau:.2f} ± {each.deviation:.2f} | {each.low:.2f} "
-        f"| {each.moved:.1f} of {len(rows)} | {each.distance:.1f} | {each.same_first:.0%} |"
-        for each in found
-    ]
-    lines += ["", "| submission | BAC on test_a | BAC on test_b |", "|---|---|---|"]
-    for row in sorted(rows, key=lambda row: -float(np.mean(row["test_a"]))):
-        lines.append(f"| {row['name']} | {spread(row['test_a'])} | {spread(row['test_b'])} |")
-    return "\n".join(lines)
+    agreements = table(
+        ("between", "K", "pairs", "tau", "5 % of pairs below", "places changed", "mean move", "same first"),
+        [
+            (
+                *(each.between, str(each.size), str(each.pairs), f"{each.tau:.2f} ± {each.deviation:.2f}"),
+                *(f"{each.low:.2f}", f"{each.moved:.1f} of {len(rows)}", f"{each.distance:.1f}"),
+                f"{each.same_first:.0%}",
+            )
+            for each in found
+        ],
+    )
+    best_first = sorted(rows, key=lambda row: -float(np.mean(row["test_a"])))
+    scores = [(row["name"], spread(row["test_a"]), spread(row["test_b"])) for row in best_first]
+    return f"{agreements}\n\n{table(('submission', 'BAC on test_a', 'BAC on test_b'), scores)}"
 
 
 def draw(found: Sequence[Agreement], path: Path) -> None:

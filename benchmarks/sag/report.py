@@ -14,6 +14,7 @@ import torch
 from benchmarks.sag.experiment import Outcome, Plan
 from benchmarks.sag.figures import Floats
 from benchmarks.sag.gate import Setting
+from benchmarks.tables import table
 from reference_solutions.sag_gate import MODES
 
 POINTS = 40  # of a curve that are stored
@@ -81,11 +82,11 @@ def markdown(results: dict[str, Any]) -> str:
     groups: dict[Setting, list[dict[str, float | None]]] = {}
     for stream in results["streams"]:
         groups.setdefault(setting_of(stream), []).append(stream["reached"])
-    lines = [COLUMNS, ("---",) * len(COLUMNS)]
+    lines = []
     for setting, reached in groups.items():
         cells = [setting.mode, setting.changed, f"{setting.s_des:g}"]
         for name in COLUMNS[3:]:
             cell = spread([each[name] for each in reached], ",.0f" if name == "queries" else ".3f")
             cells.append(f"**{cell}**" if name == setting.mode else cell)
-        lines.append(tuple(cells))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        lines.append(cells)
+    return table(COLUMNS, lines) + "\n"
