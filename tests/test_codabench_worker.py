@@ -12,16 +12,11 @@ from grader.cli import app
 from grader.platforms.codabench import ingestion, scoring
 from grader.platforms.codabench.places import Places
 from grader.platforms.codabench.scores import CODES
-from grader.sandbox.confine import LEAST_VERSION, landlock_version
 from grader.verdicts import Verdict
 from tests.codabench_worker import Worker, daemon_at, packed
 from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 pytestmark = pytest.mark.slow
-with_landlock = pytest.mark.skipif(
-    landlock_version() < LEAST_VERSION,
-    reason=f"this kernel has Landlock {landlock_version()}, {LEAST_VERSION} is needed",
-)
 BALANCED = (REPOSITORY / "reference_solutions" / "class_balance.py").read_text()
 CO_TEACHING = (REPOSITORY / "reference_solutions" / "co_teaching.py").read_text()
 FORGER = """
@@ -58,7 +53,6 @@ def bundle(data, tmp_path_factory):
     return exported(folder, data, "--mode", "bundle", "--image", "name:1")
 
 
-@with_landlock
 def test_bundle_mode_scores_as_the_grader_does(bundle, grade, tmp_path):
     """Without namespaces the notebook runs confined by Landlock, and the training from its lists gives our score."""
     expected = grade(CO_TEACHING).record
@@ -85,7 +79,6 @@ def test_bundle_mode_takes_bubblewrap_where_it_starts(data, grade, tmp_path):
     assert json.loads((scored / "scores.json").read_text())["bac"] == grade(BALANCED).record["bac_mean"]
 
 
-@with_landlock
 def test_what_a_command_of_its_own_wrote_is_gone(bundle, tmp_path):
     """A submission's own command cannot put lists or scores in the place of those of the training."""
     files = {"metadata__yaml": "command: python3 run.py", "run__py": FORGER, "a__ipynb": notebook(ALL_SAMPLES)}
@@ -105,7 +98,6 @@ def test_what_a_command_of_its_own_wrote_is_gone(bundle, tmp_path):
     ],
     ids=["empty", "its own scores"],
 )
-@with_landlock
 def test_a_participants_fault_is_finished_with_0_points(bundle, tmp_path, files, verdict):
     """What holds no notebook ends Finished, with 0 points, the verdict's code, and the reason in the page."""
     submitted = Worker(bundle, tmp_path / "worker").submit(packed(**files))
