@@ -4,18 +4,18 @@
 
 A variant is the reference's file with some lines replaced; one adds what an earlier version did. Each is graded on the
 CPU, one thread per training, by `benchmarks.variants`. Printed: mean ± sample standard deviation over the training
-seeds of the mean BAC of the two models, and the difference from the whole, paired by seed, ± its standard error. The
-whole is measured on the same machine, as other CPUs give other bits.
+seeds of the mean BAC of the two models, and the difference from the whole, paired by seed, ± its standard error, bold
+where it is larger than twice that. The whole is measured on the same machine, as other CPUs give other bits.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 from pathlib import Path
 
 from benchmarks.stored_results import require_place, write_results
+from benchmarks.tables import difference, table
 from benchmarks.variants import Edits, measure_all, variant
 from competition.profiles import PROFILES
 from grader.validation.results import spread
@@ -70,26 +70,25 @@ VARIANTS: dict[str, Edits] = {
 }
 
 
-def difference(row: dict, whole: dict, key: str) -> str:
-    """Write the mean difference from the whole, paired by seed, and its standard error."""
-    pairs = [ours - its for ours, its in zip(row[key], whole[key], strict=True)]
-    error = f" ± {statistics.stdev(pairs) / math.sqrt(len(pairs)):.4f}" if len(pairs) > 1 else ""
-    return f"{statistics.fmean(pairs):+.4f}{error}"
-
-
 def markdown(rows: list[dict]) -> str:
     """Write the results as a Markdown table."""
     whole = next(row for row in rows if row["name"] == WHOLE)
-    lines = ["| variant | BAC on test_a | minus the whole | BAC on test_b | minus the whole | purity |"]
-    lines.append("|---|---|---|---|---|---|")
-    for row in rows:
-        less = ["" if row is whole else difference(row, whole, key) for key in ("test_a", "test_b")]
-        purity = f"{statistics.fmean(row['purity']):.3f}"
-        lines.append(
-            f"| {row['name'].replace('_', ' ')} | {spread(row['test_a'])} | {less[0]} | {spread(row['test_b'])} "
-            f"| {less[1]} | {purity} |"
-        )
-    return "\n".join(lines)
+
+    def columns(row: dict, board: str) -> tuple[str, str]:
+        return spread(row[board]), "" if row is whole else difference(row[board], whole[board])
+
+    return table(
+        ("variant", "BAC on test_a", "minus the whole", "BAC on test_b", "minus the whole", "purity"),
+        [
+            (
+                row["name"].replace("_", " "),
+                *columns(row, "test_a"),
+                *columns(row, "test_b"),
+                f"{statistics.fmean(row['purity']):.3f}",
+            )
+            for row in rows
+        ],
+    )
 
 
 def main() -> None:

@@ -3,10 +3,13 @@
 import importlib.util
 import json
 import os
+import signal
 import tempfile
 
 for _library in ("OMP", "OPENBLAS", "MKL"):  # read at the first import; tests run side by side, one core for each
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by a shell's background jobs, and by their children
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 from rich.console import Console
@@ -243,6 +245,12 @@ def test_the_image_fits_the_terminal(colours, width, blocks, beside, capsys):
     assert ("█" * 18 in shirt) == (width > 30)
 
 
+def wait_until_asleep(pid):
+    """Wait until a process waits for something."""
+    while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 def test_a_person_at_a_terminal_stops_with_ctrl_c(tmp_path):
     """In a real terminal of 256 colours two answers are typed, then Ctrl-C; it ends with status 0, both are kept."""
@@ -257,16 +265,21 @@ def test_a_person_at_a_terminal_stops_with_ctrl_c(tmp_path):
     )
     os.close(theirs)
     printed, typed = b"", iter([b"0\n", b"shi\n", None])
-    with contextlib.suppress(OSError):  # the terminal is gone as soon as the process is
-        while chunk := os.read(ours, 65_536):
-            printed += chunk
-            if printed.endswith(b"What is it? "):
-                if (line := next(typed)) is None:
-                    os.kill(process.pid, signal.SIGINT)
-                else:
-                    os.write(ours, line)
-    os.close(ours)
-    assert process.wait(timeout=60) == 0
+    try:
+        with contextlib.suppress(OSError):  # the terminal is gone as soon as the process is
+            while chunk := os.read(ours, 65_536):
+                printed += chunk
+                if printed.endswith(b"What is it? "):
+                    if (line := next(typed)) is None:
+                        wait_until_asleep(process.pid)  # a signal before it reads would not end the reading
+                        os.kill(process.pid, signal.SIGINT)
+                    else:
+                        os.write(ours, line)
+        assert process.wait(timeout=60) == 0
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
     assert "▀".encode() in printed
     assert b"Traceback" not in printed
     assert [answer["said"] for answer in json.loads(out.read_text())["answers"]] == [0, 4]
