@@ -2,10 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from benchmarks import ranking
 from benchmarks.ranking import VARIANTS, agreement, compare, rankings, recommended
@@ -16,6 +18,11 @@ def plain_tau(first, second):
     """Kendall's tau of two rankings without ties, pair by pair."""
     signs = [np.sign((first[i] - first[j]) * (second[i] - second[j])) for i, j in permutations(range(len(first)), 2)]
     return np.mean(signs)
+
+
+def between_seeds(scores):
+    """Compare the rankings by single seeds."""
+    return agreement("seeds", 1, [*rankings(scores, scores, "seeds", 1)])
 
 
 def test_each_way_of_choosing_the_seeds_counts_once():
@@ -30,21 +37,21 @@ def test_each_way_of_choosing_the_seeds_counts_once():
 def test_tau_is_that_of_every_pair_of_submissions():
     """The mean tau between single seeds is what counting concordant pairs gives."""
     scores = np.random.default_rng(5).random((6, 4))
-    found = agreement(scores, scores, "seeds", 1)
+    found = between_seeds(scores)
     taus = [plain_tau(scores[:, i], scores[:, j]) for i in range(4) for j in range(i)]
     assert found.tau == pytest.approx(np.mean(taus))
     assert found.deviation == pytest.approx(np.std(taus))
     assert found.pairs == 6
     equal = np.ones((6, 4))
-    assert agreement(equal, equal, "seeds", 1).tau == 0
+    assert between_seeds(equal).tau == 0
 
 
 def test_places_are_compared_one_by_one():
     """Two submissions that change places are two moves of one place; the first place is another then."""
     test_a = np.array([[0.9, 0.8], [0.8, 0.9], [0.7, 0.7]])
-    found = agreement(test_a, test_a, "seeds", 1)
+    found = between_seeds(test_a)
     assert (found.moved, found.distance, found.same_first) == (2, 2 / 3, 0)
-    assert agreement(test_a, test_a, "boards", 1).same_first == 1
+    assert agreement("boards", 1, [*rankings(test_a, test_a, "boards", 1)]).same_first == 1
 
 
 def test_more_seeds_rank_more_alike():
@@ -57,14 +64,42 @@ def test_more_seeds_rank_more_alike():
     assert found[1].tau < found[3].tau < found[5].tau
     steady = recommended([*found.values()])
     assert steady is not None
-    assert found[steady].tau >= 0.9
-    assert all(found[size].tau < 0.9 for size in found if size < steady)
+    assert steady.tau >= 0.9
+    assert all(found[size].tau < 0.9 for size in found if size < steady.size)
+
+
+def test_the_model_is_near_what_is_measured():
+    """With normal scores, correlated as by shared seeds, its tau is that of two disjoint sets, and grows with K."""
+    generator = np.random.default_rng(1)
+    shared, own = generator.normal(0, 0.02, 40), generator.normal(0, 0.03, (12, 40))
+    scores = np.linspace(0.5, 0.9, 12)[:, None] + shared + own
+    found = {
+        (each.between, each.size): each.tau for each in compare([{"test_a": s, "test_b": s} for s in scores[:, :10]])
+    }
+    drawn = [kendalltau(*(scores[:, half].mean(axis=1) for half in halves(generator, 5))).statistic for _ in range(200)]
+    assert found["model", 5] == pytest.approx(np.mean(drawn), abs=0.03)
+    assert found["model", 1] < found["model", 3] < found["model", 10] < found["model", 30]
+
+
+def halves(generator, size):
+    """Choose two disjoint sets of so many of 40 seeds."""
+    return generator.permutation(40)[: 2 * size].reshape(2, size)
+
+
+def test_a_model_is_recommended_only_where_nothing_measured_is():
+    """A measured K comes first, however small a modelled one is; what both boards say counts for nothing."""
+    scores = np.arange(6.0).reshape(3, 2)
+    low, high = (replace(between_seeds(scores), tau=tau) for tau in (0.8, 0.95))
+    model = [replace(high, between="model", size=size) for size in (20, 30)]
+    assert recommended([replace(high, size=5), *model]).size == 5
+    assert recommended([low, replace(high, between="boards"), *model]).size == 20
+    assert recommended([low]) is None
 
 
 def test_too_few_seeds_are_an_error():
     """Three seeds make no two disjoint pairs."""
-    with pytest.raises(ValueError, match="3 seeds make no pair of 2 seeds"):
-        agreement(np.ones((4, 3)), np.ones((4, 3)), "seeds", 2)
+    with pytest.raises(ValueError, match="so few seeds make no pair of 2 seeds"):
+        agreement("seeds", 2, [*rankings(np.ones((4, 3)), np.ones((4, 3)), "seeds", 2)])
 
 
 def test_every_variant_differs_from_its_reference():
@@ -90,6 +125,7 @@ def test_the_smallest_setting_runs_whole(tmp_path, monkeypatch, capsys):
         ("seeds", 1),
         ("boards", 1),
         ("boards", 2),
+        *(("model", size) for size in ranking.MODELLED_SIZES),
     ]
     monkeypatch.setattr(sys, "argv", ["ranking", "--plot", "--out", str(out)])
     ranking.main()
