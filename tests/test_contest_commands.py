@@ -102,7 +102,7 @@ def test_the_final_trains_the_finalists_and_nobody_else(inside, scripted):
     printed = inside.call("final", "--csv", "final.csv", "--html", "final.html")
     assert sorted(name for name, _ in workers.calls) == ["bob", "bob", "mid", "mid", "top", "top"]
     assert [row[:3] for row in rows_of(printed, "ann", "bob")] == [["1", "+1", "bob"], ["2", "-1", "ann"]]
-    assert "notice" not in printed
+    assert printed.count("notice") == 1  # two seeds are few
     trained = {(grading.key.seed, grading.key.split) for _, grading in inside.gradings() if grading.key.seed != 123}
     assert trained == {(1000, "test_b"), (1001, "test_b")}
     assert "bob" in (inside.folder / "final.html").read_text()

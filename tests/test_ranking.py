@@ -10,8 +10,10 @@ import pytest
 from scipy.stats import kendalltau
 
 from benchmarks import ranking
-from benchmarks.ranking import VARIANTS, agreement, compare, rankings, recommended
+from benchmarks.ranking import VARIANTS, Agreement, agreement, compare, rankings, recommended
 from benchmarks.variants import variant
+from grader.contest.boards import STEADY_SEEDS, few_seeds
+from tests.conftest import REPOSITORY
 
 
 def plain_tau(first, second):
@@ -108,6 +110,24 @@ def test_every_variant_differs_from_its_reference():
         source = variant(reference, ((old, new),))
         assert source != variant(reference, ()), name
         compile(source, name, "exec")
+
+
+def test_what_a_board_recommends_was_measured():
+    """The seeds that a final asks for are those from which the stored rankings are steady, and the docs name them."""
+    stored = json.loads((REPOSITORY / ranking.RESULTS_FILE).read_text())
+    assert recommended([Agreement(**each) for each in stored["agreements"]]).size == STEADY_SEEDS
+    assert f"seeds = {STEADY_SEEDS}\n" in (REPOSITORY / "docs" / "organizers.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("split", "seeds", "said"),
+    [("test_a", 1, False), ("test_b", STEADY_SEEDS - 1, True), ("test_b", STEADY_SEEDS, False)],
+)
+def test_a_final_by_few_seeds_says_so(split, seeds, said):
+    """A public board has one seed and says nothing; a final says how many would rank steadily."""
+    sentences = few_seeds(split, tuple(range(seeds)))
+    assert len(sentences) == said
+    assert all(f"over {seeds} training seeds, and only from {STEADY_SEEDS} on" in one for one in sentences)
 
 
 @pytest.mark.slow
