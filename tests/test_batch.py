@@ -82,7 +82,7 @@ def test_a_night_of_grading(contest, light):
     assert "the oracle's bound is a BAC of 0." in printed
     assert "Spring contest" in page.read_text()
     assert printed.count("notice:") == 1
-    assert "notice: close places may be chance: this ranks by the mean over 1 training seed, and" in printed
+    assert "notice: close places may be chance: this ranks by the mean over 1 training seed; from 5 on" in printed
 
 
 @pytest.mark.slow
