@@ -216,7 +216,7 @@ def test_the_page_for_organizers_shows_what_can_be_read(tmp_path):
     assert len(shown) == 2
     for text in shown:
         (tmp_path / CONTEST_FILE).write_text(text)
-        assert read_contest(tmp_path).final == FinalTable(71077345, 3, "redraw-1", 2)
+        assert read_contest(tmp_path).final == FinalTable(71077345, 5, "redraw-1", 2)
 
 
 def test_init_writes_a_file_that_says_the_defaults(tmp_path):
