@@ -130,22 +130,19 @@ def order(scores: Scores) -> Scores:
     return np.sign(scores[:, None] - scores)
 
 
-def agreement(between: str, size: int, pairs: Sequence[tuple[Scores, Scores]], means: Scores) -> Agreement:
-    """Compare pairs of rankings of the same submissions; see `rankings` and `modelled`.
-
-    Args:
-        between, size: see `Agreement`.
-        pairs: the scores.
-        means: float64 [submissions], the means over all seeds, which say who is apart from whom.
+def agreement(test_a: Scores, test_b: Scores, between: str, size: int) -> Agreement:
+    """Compare all pairs of rankings; see `rankings`, `modelled` and `Agreement`.
 
     Raises:
-        ValueError: there is no pair.
+        ValueError: there are fewer than two submissions, or too few seeds for a pair.
     """
-    if not pairs:
-        raise ValueError(f"so few seeds make no pair of {size} {between}")
+    pairs = [*(modelled(test_a, size) if between == "model" else rankings(test_a, test_b, between, size))]
+    if len(test_a) < 2 or not pairs:
+        raise ValueError(f"{test_a.shape[1]} seeds make no pair of {size} {between}")
     taus = np.nan_to_num([kendalltau(first, second).statistic for first, second in pairs])  # NaN: all scores equal
+    means = test_a.mean(axis=1)
     distant = np.abs(means[:, None] - means) >= APART
-    kept = [np.mean((order(first) * order(second))[distant]) if distant.any() else 0.0 for first, second in pairs]
+    kept = [np.mean((order(first) * order(second))[distant]) for first, second in pairs] if distant.any() else [0.0]
     places = [(rankdata(-first, "min"), rankdata(-second, "min")) for first, second in pairs]
     moves = np.abs([first - second for first, second in places])
     return Agreement(
@@ -165,16 +162,17 @@ def agreement(between: str, size: int, pairs: Sequence[tuple[Scores, Scores]], m
 def compare(rows: Sequence[dict]) -> list[Agreement]:
     """Compare the rankings of measured submissions: between seeds, between boards, and as the model has them."""
     test_a, test_b = (np.array([row[board] for row in rows]) for board in ("test_a", "test_b"))
-    seeds, means = test_a.shape[1], test_a.mean(axis=1)
-    return [
+    seeds = test_a.shape[1]
+    wanted = [
         *(
-            agreement(between, size, [*rankings(test_a, test_b, between, size)], means)
+            (between, size)
             for between, most in (("seeds", seeds // 2), ("boards", seeds))
             for size in SIZES
             if size <= most
         ),
-        *(agreement("model", size, [*modelled(test_a, size)], means) for size in MODELLED_SIZES),
+        *(("model", size) for size in MODELLED_SIZES),
     ]
+    return [agreement(test_a, test_b, between, size) for between, size in wanted]
 
 
 def recommended(found: Sequence[Agreement]) -> int | None:

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from benchmarks import ranking
-from benchmarks.ranking import VARIANTS, Agreement, agreement, compare, rankings, recommended, settled
+from benchmarks.ranking import APART, VARIANTS, Agreement, agreement, compare, rankings, recommended, settled
 from benchmarks.variants import variant
 from grader.contest.boards import STEADY_SEEDS, few_seeds
 from tests.conftest import REPOSITORY
@@ -20,11 +20,6 @@ def plain_tau(first, second):
     """Kendall's tau of two rankings without ties, pair by pair."""
     signs = [np.sign((first[i] - first[j]) * (second[i] - second[j])) for i, j in permutations(range(len(first)), 2)]
     return np.mean(signs)
-
-
-def between_seeds(scores):
-    """Compare the rankings by single seeds."""
-    return agreement("seeds", 1, [*rankings(scores, scores, "seeds", 1)], scores.mean(axis=1))
 
 
 def test_each_way_of_choosing_the_seeds_counts_once():
@@ -39,21 +34,21 @@ def test_each_way_of_choosing_the_seeds_counts_once():
 def test_tau_is_that_of_every_pair_of_submissions():
     """The mean tau between single seeds is what counting concordant pairs gives."""
     scores = np.random.default_rng(5).random((6, 4))
-    found = between_seeds(scores)
+    found = agreement(scores, scores, "seeds", 1)
     taus = [plain_tau(scores[:, i], scores[:, j]) for i in range(4) for j in range(i)]
     assert found.tau == pytest.approx(np.mean(taus))
     assert found.deviation == pytest.approx(np.std(taus))
     assert found.pairs == 6
     equal = np.ones((6, 4))
-    assert between_seeds(equal).tau == 0
+    assert agreement(equal, equal, "seeds", 1).tau == 0
 
 
 def test_places_are_compared_one_by_one():
     """Two submissions that change places are two moves of one place; the first place is another then."""
     test_a = np.array([[0.9, 0.8], [0.8, 0.9], [0.7, 0.7]])
-    found = between_seeds(test_a)
+    found = agreement(test_a, test_a, "seeds", 1)
     assert (found.moved, found.distance, found.same_first) == (2, 2 / 3, 0)
-    assert agreement("boards", 1, [*rankings(test_a, test_a, "boards", 1)], test_a[:, 0]).same_first == 1
+    assert agreement(test_a, test_a, "boards", 1).same_first == 1
 
 
 def test_more_seeds_rank_more_alike():
@@ -73,13 +68,12 @@ def test_more_seeds_rank_more_alike():
 
 def test_pairs_that_are_apart_are_counted_alone():
     """Of three submissions two are close and change places: that counts for tau, and not for those that are apart."""
-    scores = np.array([[0.9, 0.5], [0.802, 0.8], [0.799, 0.802]])
-    assert between_seeds(scores[1:]).tau == -1
-    assert between_seeds(scores[1:]).apart == 0
-    found = agreement("seeds", 1, [(scores[:, 0], scores[:, 1])], np.array([0.9, 0.8, 0.8]))
-    assert found.apart == -1
-    found = agreement("seeds", 1, [(scores[:, 0], -scores[:, 1])], np.array([0.9, 0.8, 0.8]))
-    assert (found.tau, found.apart) == (1, 1)
+    for last, tau, apart in ((0.5, -1, -1), (0.85, 1 / 3, 1)):
+        scores = np.array([[0.9, last], [0.802, 0.8], [0.799, 0.802]])
+        found = agreement(scores, scores, "seeds", 1)
+        assert (found.tau, found.apart) == (pytest.approx(tau), apart)
+    close = agreement(scores[1:], scores[1:], "seeds", 1)
+    assert (close.tau, close.apart) == (-1, 0)
 
 
 def test_the_model_is_near_what_is_measured():
@@ -102,8 +96,8 @@ def halves(generator, size):
 
 def test_what_is_recommended_was_measured_between_seeds():
     """Neither the model nor the two boards make a K steady, and all places are settled by the model alone."""
-    low = between_seeds(np.arange(6.0).reshape(3, 2) / 10)
-    low, high = (replace(low, tau=value, apart=value) for value in (0.8, 0.95))
+    scores = np.arange(6.0).reshape(3, 2) / 10
+    low, high = (replace(agreement(scores, scores, "seeds", 1), tau=value, apart=value) for value in (0.8, 0.95))
     others = [replace(high, between=between, size=2) for between in ("boards", "model")]
     assert recommended([low, *others]) is None
     assert recommended([low, *others, replace(high, size=4), replace(high, size=5)]) == 4
@@ -112,9 +106,11 @@ def test_what_is_recommended_was_measured_between_seeds():
 
 
 def test_too_few_seeds_are_an_error():
-    """Three seeds make no two disjoint pairs."""
-    with pytest.raises(ValueError, match="so few seeds make no pair of 2 seeds"):
-        agreement("seeds", 2, [*rankings(np.ones((4, 3)), np.ones((4, 3)), "seeds", 2)], np.ones(4))
+    """Three seeds make no two disjoint pairs, and one submission has no place."""
+    with pytest.raises(ValueError, match="3 seeds make no pair of 2 seeds"):
+        agreement(np.ones((4, 3)), np.ones((4, 3)), "seeds", 2)
+    with pytest.raises(ValueError, match="no pair"):
+        agreement(np.ones((1, 3)), np.ones((1, 3)), "model", 2)
 
 
 def test_every_variant_differs_from_its_reference():
@@ -141,6 +137,7 @@ def test_a_final_by_few_seeds_says_so(split, seeds, said):
     sentences = few_seeds(split, tuple(range(seeds)))
     assert len(sentences) == said
     assert all(f"over {seeds} training seeds; from {STEADY_SEEDS} on" in one for one in sentences)
+    assert all(f"what is {APART} of BAC apart" in one for one in sentences)
 
 
 @pytest.mark.slow
