@@ -10,7 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,11 +41,13 @@ def variant(reference: str, edits: Edits) -> str:
     return edited((REFERENCES_FOLDER / f"{reference}.py").read_text(encoding="utf-8"), edits)
 
 
+def results_of(workshop: Path, profile: str, name: str) -> Path:
+    """Return where the measurements of one solution are kept: a file for each, as several are measured at a time."""
+    return workshop / f"{profile}-{name}.json"
+
+
 def set_up(workshop: Path, profile: str, solutions: Mapping[str, str]) -> None:
     """Write solutions into a workshop, beside the practice data.
-
-    Measurements that are kept with the references are laid beside them: ``grader validate`` takes those that were made
-    under its conditions, and measures the others.
 
     Raises:
         SystemExit: the practice data cannot be used.
@@ -57,18 +59,20 @@ def set_up(workshop: Path, profile: str, solutions: Mapping[str, str]) -> None:
     references = workshop / REFERENCES_FOLDER
     references.mkdir(parents=True, exist_ok=True)
     (references / BANDS_FILE).touch()
-    kept = REFERENCES_FOLDER / "results" / f"{profile}.json"
     for name, source in solutions.items():
         (references / f"{name}.py").write_text(source, encoding="utf-8")
-        measured = workshop / f"{profile}-{name}.json"
-        if kept.exists() and not measured.exists():
-            shutil.copyfile(kept, measured)
+        lay_beside(results_of(workshop, profile, name), profile)
     if not (workshop / PRACTICE_FOLDER).exists():
         (workshop / PRACTICE_FOLDER).symlink_to(PRACTICE_FOLDER.resolve())
 
 
-def measure(workshop: Path, name: str, profile: str, seeds: int) -> dict:
-    """Grade one solution on the CPU with the training seeds from 123 on, one thread for each training.
+def validated(name: str, data: Sequence[str], seeds: int, results: Path, folder: Path = Path()) -> dict:
+    """Grade one reference on the CPU with the training seeds from 123 on, one thread for each training.
+
+    Args:
+        data: the option of ``grader validate`` that names the data.
+        results: where measurements are kept, and those that still hold are found.
+        folder: where the command runs.
 
     Returns:
         Its name, and a list of `seeds` figures for each of "test_a", "test_b" (mean BAC of both models), and "purity".
@@ -76,29 +80,42 @@ def measure(workshop: Path, name: str, profile: str, seeds: int) -> dict:
     Raises:
         SystemExit: a grading failed.
     """
-    results = f"{profile}-{name}.json"
-    command = [sys.executable, "-m", "grader", "validate", name, "--profile", profile, "--seeds", str(seeds)]
+    command = [sys.executable, "-m", "grader", "validate", name, *data, "--seeds", str(seeds)]
     graded = subprocess.run(
-        [*command, "--device", "cpu", "--threads", "1", "--results", results],
-        cwd=workshop,
+        [*command, "--device", "cpu", "--threads", "1", "--results", results.resolve()],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     if graded.returncode != 0:
-        raise SystemExit(f"error: {name}: {graded.stderr.strip()[-2000:]}")
-    print(f"{name}: done", file=sys.stderr, flush=True)
+        raise SystemExit(f"error: {name}, {' '.join(data)}: {graded.stderr.strip()[-2000:]}")
+    print(f"{name}, {' '.join(data)}: done", file=sys.stderr, flush=True)
     entries = {
         entry["conditions"]["seed"]: entry
-        for entry in json.loads((workshop / results).read_text())["measurements"]
+        for entry in json.loads(results.read_text(encoding="utf-8"))["measurements"]
         if (entry["conditions"]["reference"], entry["conditions"]["device"]) == (name, "cpu")
     }
     wanted = [entries[seed] for seed in range(SEED, SEED + seeds)]
     return {"name": name} | {key: [entry[key] for entry in wanted] for key in ("test_a", "test_b", "purity")}
 
 
+def lay_beside(results: Path, profile: str) -> None:
+    """Copy the measurements that are kept with the references to a file, unless it is there.
+
+    ``grader validate`` takes from it what was measured under its conditions, and measures the rest.
+    """
+    kept = REFERENCES_FOLDER / "results" / f"{profile}.json"
+    if kept.exists() and not results.exists():
+        shutil.copyfile(kept, results)
+
+
 def measure_all(workshop: Path, solutions: Mapping[str, str], profile: str, seeds: int, workers: int) -> list[dict]:
-    """Set a workshop up and measure all its solutions, so many at a time; see `measure`."""
+    """Set a workshop up and measure all its solutions, so many at a time; see `validated`."""
     set_up(workshop, profile, solutions)
+
+    def measure(name: str) -> dict:
+        return validated(name, ("--profile", profile), seeds, results_of(workshop, profile, name), workshop)
+
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda name: measure(workshop, name, profile, seeds), solutions))
+        return list(pool.map(measure, solutions))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -230,6 +229,11 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+def exists_already(out: Path) -> DataError:
+    """Make the error of a place that is taken."""
+    return DataError(f"{out} exists already: choose another folder with --out, or delete it if nobody needs it")
+
+
 def build_data(
     pool: Pool,
     profile: Profile,
@@ -253,7 +257,7 @@ def build_data(
         SourceError: the pool does not fit the profile, or would leak an image.
     """
     if out.exists():
-        raise DataError(f"{out} exists already: choose another folder with --out, or delete it if nobody needs it")
+        raise exists_already(out)
     drawn = draw_splits(pool, profile, noise, seed)
     again = {f"{REDRAW_PREFIX}{k}": redraw_train(pool, drawn, noise, seed, k) for k in range(1, redraws + 1)}
     splits = drawn | again
@@ -288,5 +292,8 @@ def build_data(
         notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out))))
         (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
         write_handout(public, kit_url)
-        shutil.move(root, out)
+        try:
+            root.rename(out)  # never into a folder that somebody made meanwhile, as shutil.move would
+        except OSError as error:
+            raise exists_already(out) if out.exists() else error from None
     return manifest

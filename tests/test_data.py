@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import competition.build
 from competition.build import build_data, check_leaks, draw_splits, redraw_train
 from competition.cli import app
 from competition.errors import DataError, SourceError
@@ -159,6 +160,20 @@ def test_a_finished_build_is_never_overwritten(tmp_path):
     assert result.exit_code == 1
     assert "exists already" in result.output
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["precious"]
+
+
+def test_what_was_made_meanwhile_is_not_touched(tmp_path, monkeypatch):
+    """A folder that appears while a build runs stays as it is, nothing is moved into it, and nothing else is left."""
+    out = tmp_path / "data"
+
+    def meanwhile(public, kit_url):
+        out.mkdir()
+        (out / "precious").write_text("")
+
+    monkeypatch.setattr(competition.build, "write_handout", meanwhile)
+    with pytest.raises(DataError, match="exists already"):
+        build_data(fashion_pool(), TINY, NOISE, 1, out)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["data", "data/precious"]
 
 
 def test_one_picture_in_two_splits_fails_the_build(tmp_path):

@@ -260,6 +260,7 @@ FITTED: tuple[tuple[str, Instead, str], ...] = (
     (r"(competition build-data)(?!.*--profile)", r"\1 --profile debug", "a grading then takes seconds"),
     (r"--profile (?:full|standard)", "--profile debug", "likewise"),
     (r"grader batch reference_solutions/", "grader batch few_references/", "two of them instead of all"),
+    (r"all_samples class_balance co_teaching best oracle", "class_balance oracle", "likewise"),
     (r"(grader (?:batch|grade))\b", r"\1 --threads 1", "other pages are tested at the same time, on the same cores"),
     (r"--seeds \d+", "--seeds 2", "two trainings instead of three and more"),
     (r"runs/RUN\b", Reader.newest_run, "a reader puts the name of a run here"),

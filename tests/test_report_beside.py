@@ -76,6 +76,7 @@ def measured(tmp_path, monkeypatch):
         "solution_sha256": "a",
         "template_sha256": "template",
         "data_sha256": "data",
+        "tests_sha256": "tests",
         "versions": {},
     }
     figures = {"test_b": 0.7616, "seconds": 1.0, "answer_seconds": 0.1, "purity": 0.9, "clean_recall": 0.5}

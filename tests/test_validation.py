@@ -10,7 +10,11 @@ import torch
 from typer.testing import CliRunner
 
 import grader.validation.bands
-from competition.profiles import PRACTICE_SEED
+import grader.validation.references
+from competition.build import build_data
+from competition.manifest import public_sha256, read_manifest
+from competition.pool import fashion_pool
+from competition.profiles import NOISE, PRACTICE_SEED, Profile
 from competition.splits import open_split
 from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from competition.task.selection import MAX_REPEATS
@@ -81,6 +85,46 @@ def test_measurements_in_a_file_outlive_the_runs(references, light, tmp_path):
     assert len(json.loads((tmp_path / "kept" / "results.json").read_text())["measurements"]) == 2
 
 
+def validate_own(*arguments):
+    """Run `grader validate` without a profile."""
+    options = ["validate", *arguments, "--device", "cpu", "--threads", "1"]
+    return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
+
+
+def test_references_are_measured_on_data_of_one_s_own(references, light, tmp_path):
+    """With --data no practice data is made, no band counts, and other test sets are measured anew."""
+    sizes = Profile("own", train=256, val=128, test_a=64, test_b=64)
+    build_data(fashion_pool(), sizes, NOISE, 5, tmp_path / "mine")
+    build_data(fashion_pool(), replace(sizes, test_a=96, test_b=96), NOISE, 5, tmp_path / "larger")
+    assert public_sha256(read_manifest(tmp_path / "mine" / "public")) == public_sha256(
+        read_manifest(tmp_path / "larger" / "public")
+    )
+    (references / "expected.toml").write_text("[standard.cpu]\nnothing = [0.98, 0.99]\n")
+    scores = {}
+    for data in ("mine", "larger", "mine"):
+        result = validate_own("nothing", "oracle", "--data", data, "--results", f"{data}.json")
+        assert result.exit_code == 0, result.output
+        assert f"data {data}, training seeds from 123 on" in result.output
+        assert "band" not in result.output
+        entries = json.loads((tmp_path / f"{data}.json").read_text())["measurements"]
+        scores[data] = [(entry["conditions"]["profile"], entry["test_a"]) for entry in entries]
+        assert [profile for profile, _ in scores[data]] == ["own", "own"]
+    assert scores["mine"] != scores["larger"]
+    assert len(list((tmp_path / "runs" / "validate").iterdir())) == 4
+    assert not (tmp_path / "practice").exists()
+
+
+def test_data_of_one_s_own_that_is_not_whole_is_refused(references, tmp_path):
+    """Two kinds of data at once are a usage error; a folder that is no data, or lacks the private part, says so."""
+    assert "not both" in run("nothing", "--data", "mine").output
+    assert run("nothing", "--data", "mine").exit_code == 2
+    (tmp_path / "empty").mkdir()
+    for folder in ("nowhere", "empty"):
+        result = validate_own("nothing", "--data", folder)
+        assert result.exit_code == 3, result.output
+        assert folder in result.output
+
+
 def test_a_damaged_results_file_is_left_alone(references, tmp_path):
     """Measurements that cannot be read are an error that names the file, and the file stays as it is."""
     (tmp_path / "results.json").write_text('{"measurements": [{}]}')
@@ -121,6 +165,21 @@ def test_practice_data_of_an_earlier_version_is_refused(references):
     result = run("nothing")
     assert result.exit_code == 3
     assert "was built with other noise than today's: delete it" in result.output
+
+
+def test_practice_data_that_another_command_builds_meanwhile_is_taken(references, monkeypatch):
+    """Of two that build it at once the slower one takes what the other has built; half a folder is an error of ours."""
+    build = grader.validation.references.build_data
+
+    def both_build(*arguments):
+        build(*arguments)
+        build(*arguments)
+
+    monkeypatch.setattr(grader.validation.references, "build_data", both_build)
+    assert [path.name for path in sorted(practice_data("debug").iterdir())] == ["private", "public"]
+    shutil.rmtree(references.parent / "practice" / "debug" / "public")
+    with pytest.raises(InfrastructureError, match="exists already"):
+        practice_data("debug")
 
 
 def test_every_committed_reference_has_a_band():
@@ -173,7 +232,7 @@ def test_the_oracle_rests_at_the_end_of_a_long_training():
 
 def measurement(test_a, test_b=0.7, seconds=10.0, seed=123):
     """Make a measurement of a reference that nobody trained."""
-    conditions = Conditions("some", "debug", seed, "cpu", 2, "bwrap", "a", "b", "c", {"torch": "2"})
+    conditions = Conditions("some", "debug", seed, "cpu", 2, "bwrap", "a", "b", "c", "d", {"torch": "2"})
     return Measurement(conditions, test_a, test_b, seconds, 1.4, 0.9, 0.25)
 
 

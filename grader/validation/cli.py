@@ -11,6 +11,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from competition.foreign_text import plain_line
 from competition.profiles import ProfileName
 from competition.task.constants import SEED
 from grader.contest_file import DEFAULT, ContestOption
@@ -24,7 +25,7 @@ from grader.options import (
     print_wide,
     require_writable,
 )
-from grader.validation.bands import find_references
+from grader.validation.bands import find_references, read_bands
 from grader.validation.results import TABLE_COLUMNS, ResultsFile, markdown_table, table_row
 from grader.verdicts import InfrastructureError
 
@@ -32,7 +33,18 @@ from grader.verdicts import InfrastructureError
 def validate_command(
     contest: ContestOption,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Default: all, and the oracle.")] = None,
-    profile: Annotated[ProfileName, typer.Option(help="Which practice data.")] = ProfileName.STANDARD,
+    practice: Annotated[
+        ProfileName | None, typer.Option("--profile", help="Which practice data.", show_default="standard")
+    ] = None,
+    own_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Your own data instead of practice data: what do the references reach on it? Bands hold for practice "
+            "data alone. No default, also in a contest.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Train with K seeds: 123, 124, ...")] = 1,
     own_runs: Annotated[
         Path, typer.Option("--runs", help="Where its run folders are kept; a contest's are others.")
@@ -52,6 +64,9 @@ def validate_command(
     threads: ThreadsOption = DEFAULT.grading.threads,
 ) -> None:
     """Grade the reference solutions and compare them with their expected bands (exit 3 outside)."""
+    if own_data and practice:
+        raise typer.BadParameter("give --data or --profile, not both: a profile names practice data")
+    profile = practice or ProfileName.STANDARD
     require_writable(folders=(own_runs, results_file and results_file.parent))
     console = Console(stderr=True)
     try:
@@ -61,15 +76,18 @@ def validate_command(
         raise typer.BadParameter(str(error)) from None
     except InfrastructureError as error:
         raise fail(error.message) from None
-    from grader.validation.references import validate  # torch loads slowly, and a usage error needs none
+    from grader.validation.references import practice_data, validate  # torch loads slowly: not for a usage error
 
     results = []
+    used = chosen_device(device)
     try:
         for result in validate(
             wanted,
-            profile=profile.value,
+            data=own_data or practice_data(profile.value),
+            profile="own" if own_data else profile.value,
+            bands={} if own_data else read_bands(profile.value, used),
             seeds=list(range(SEED, SEED + seeds)),
-            device=chosen_device(device),
+            device=used,
             threads=threads,
             backend=sandbox,
             image=image,
@@ -81,13 +99,13 @@ def validate_command(
             results.append(result)
     except InfrastructureError as error:
         raise fail(error.message) from None
-    shown = Table(
-        *TABLE_COLUMNS, "band", "", title=f"profile {profile.value}, training seeds from {SEED} on", box=SIMPLE
-    )
+    place = f"data {plain_line(str(own_data))}" if own_data else f"profile {profile.value}"
+    compared = () if own_data else ("band", "")
+    shown = Table(*TABLE_COLUMNS, *compared, title=f"{place}, training seeds from {SEED} on", box=SIMPLE)
     for result in results:
         band = f"{result.band.low:.3f} to {result.band.high:.3f}" if result.band else "none"
         inside = "outside" if result.violation() else "inside" if result.band else "not compared"
-        shown.add_row(*table_row(result), band, inside)
+        shown.add_row(*table_row(result), *((band, inside) if compared else ()))
     print_wide(shown)
     if results_file is not None:
         results_file.with_suffix(".md").write_text(markdown_table(results))

@@ -1,15 +1,15 @@
 """Reference solutions against their expected bands: does the kit still score them where it should?
 
-Every reference is graded like a submission, in the sandbox, on the practice data; the oracle is trained in this
-process. A run that is stored already, of the same solution, template, data, seed, device and versions, is used again,
-and so is a measurement.
+Every reference is graded like a submission, in the sandbox, on the practice data or an organizer's own; the oracle is
+trained in this process. A run that is stored already, of the same solution, template, data, seed, device and versions,
+is used again, and so is a measurement.
 """
 
 from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from grader.grading import (
     Record,
     Settings,
     Splits,
+    combined_sha256,
     data_sha256,
     draft_record,
     evaluate,
@@ -34,6 +35,7 @@ from grader.grading import (
     grade,
     grade_trusted,
     load_models,
+    manifest_sha256,
     open_training_splits,
     open_verified,
     read_record,
@@ -41,8 +43,8 @@ from grader.grading import (
     write_run,
 )
 from grader.sandbox import Backend
-from grader.validation.bands import ORACLE, REFERENCES_FOLDER, read_bands
-from grader.validation.results import Conditions, Measurement, Result, ResultsFile
+from grader.validation.bands import ORACLE, REFERENCES_FOLDER
+from grader.validation.results import Band, Conditions, Measurement, Result, ResultsFile
 from grader.verdicts import InfrastructureError, Verdict
 
 PRACTICE_FOLDER = Path("practice")
@@ -56,8 +58,13 @@ def practice_data(profile: str) -> Path:
             is damaged.
     """
     folder = PRACTICE_FOLDER / profile
-    if not (folder / "public" / MANIFEST_FILE).is_file():
-        build_data(fashion_pool(), PROFILES[profile], NOISE, PRACTICE_SEED, folder)
+    finished = folder / "public" / MANIFEST_FILE
+    try:
+        if not finished.is_file():
+            build_data(fashion_pool(), PROFILES[profile], NOISE, PRACTICE_SEED, folder)
+    except DataError as error:
+        if not finished.is_file():  # else another command has built it meanwhile
+            raise InfrastructureError(str(error)) from None
     try:
         manifest = read_manifest(folder / "private")
     except DataError as error:
@@ -76,6 +83,7 @@ def stored_run(runs: Path, wanted: Record) -> Path | None:
             "template_sha256",
             "data_sha256",
             "split",
+            "split_sha256",
             "seed",
             "device",
             "threads",
@@ -106,8 +114,8 @@ class Trial:
     settings: Settings
     draft: Record
 
-    def conditions(self, profile: str) -> Conditions:
-        """Return what the measurement depends on."""
+    def conditions(self, profile: str, tests: list[str]) -> Conditions:
+        """Return what the measurement depends on; `tests` are the checksums of ``test_a`` and ``test_b``."""
         draft = self.draft
         return Conditions(
             reference=self.name,
@@ -119,13 +127,19 @@ class Trial:
             solution_sha256=draft.solution_sha256,
             template_sha256=draft.template_sha256,
             data_sha256=draft.data_sha256,
+            tests_sha256=combined_sha256(tests),
             versions=draft.versions,
         )
 
 
 def prepare(name: str, settings: Settings, public: Splits) -> Trial:
-    """Read one reference, or the oracle, for one grading."""
-    draft = replace(draft_record(settings), data_sha256=data_sha256(public))
+    """Read one reference, or the oracle, for one grading.
+
+    Raises:
+        InfrastructureError: the split that is to be scored, or its manifest, is missing.
+    """
+    scored = manifest_sha256(find_data(settings.data), settings.split)
+    draft = replace(draft_record(settings), data_sha256=data_sha256(public), split_sha256=scored)
     if name == ORACLE:
         raw, sha256 = b"", oracle_sha256()
         draft = replace(draft, sandbox=Backend.NONE.value)
@@ -159,7 +173,9 @@ def run_trial(trial: Trial, folder: DataFolder, public: Splits, clean: torch.Ten
 def validate(
     names: list[str],
     *,
+    data: Path,
     profile: str,
+    bands: Mapping[str, Band],
     seeds: list[int],
     device: str,
     threads: int,
@@ -173,6 +189,9 @@ def validate(
     """Grade each reference with each training seed on ``test_a``, score its models on ``test_b`` too, and compare.
 
     Args:
+        data: the data folder, its private part included.
+        profile: what measurements call it.
+        bands: where references are expected on this data; others are not compared.
         runs: where run folders are kept, and found again.
         seeds: the training seeds, at least one.
         known: earlier measurements, used again where their conditions are the same, those with further seeds too; new
@@ -182,9 +201,8 @@ def validate(
     Raises:
         InfrastructureError: see `run_trial`.
     """
-    data = practice_data(profile)
-    bands = read_bands(profile, device)
     folder = find_data(data)
+    tests = [manifest_sha256(folder, split) for split in ("test_a", "test_b")]
     public = open_training_splits(folder)
     test_b = open_verified(folder, "test_b").dataset
     train = public["train"].dataset
@@ -202,7 +220,7 @@ def validate(
                 progress=progress,
             )
             trial = prepare(name, settings, public)
-            conditions = trial.conditions(profile)
+            conditions = trial.conditions(profile, tests)
             measurement = known.find(conditions)
             if measurement is None:
                 announce(f"{name}, seed {seed} ...")

@@ -19,10 +19,11 @@ class Conditions:
 
     Attributes:
         reference: the reference's file name without ending, or "oracle".
-        profile: which practice data.
+        profile: which practice data, or "own".
         seed: the training's seed.
         device, threads, versions, sandbox: see `grader.grading.Record`.
         solution_sha256, template_sha256, data_sha256: likewise.
+        tests_sha256: of both test sets.
     """
 
     reference: str
@@ -34,6 +35,7 @@ class Conditions:
     solution_sha256: str | None
     template_sha256: str
     data_sha256: str | None
+    tests_sha256: str
     versions: dict[str, str]
 
 
