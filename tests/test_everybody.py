@@ -104,6 +104,16 @@ def test_a_run_that_is_lost_stops_no_other_report(graded):
     assert "is not a run folder" in index
 
 
+def test_reports_of_an_earlier_call_are_named(graded):
+    """What is no longer written, as that of somebody removed, stays, and the organizer is told not to hand it out."""
+    assert "earlier call" not in report(graded)
+    graded.run("remove", "bob", "--reason", "was a test")
+    printed = report(graded)
+    assert "wrote 1 report into" in printed
+    assert "what an earlier call wrote, do not hand it out: bob.html" in printed
+    assert (graded.folder / "reports" / "bob.html").is_file()
+
+
 def test_who_was_not_graded_stands_in_the_index(graded, scripted):
     """A submission without a result makes no file, and no error."""
     graded.submit("cid", f"# cid\n{ALL_SAMPLES}")

@@ -200,6 +200,9 @@ def report_everybody(rules_for: Callable[[Store], Rules], store: Path, runs: Pat
             say(f"notice: {plain_name(each.standing.participant)}: {gap}", err=True)
     made = sum(each.file is not None for each in written)
     say(f"wrote {made} {'report' if made == 1 else 'reports'} into {out}, and for you alone {index}")
+    fresh = {each.file for each in written}
+    if stale := sorted(plain_name(page.name) for page in out.glob("*.html") if page.name not in fresh):
+        say(f"notice: {out} also holds what an earlier call wrote, do not hand it out: {', '.join(stale)}", err=True)
     failures = [f"{plain_name(each.standing.participant)}: {each.problem}" for each in written if each.problem]
     if failures:
         raise fail("; ".join(failures))
