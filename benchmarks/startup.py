@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-HEAVY = frozenset(("torch", "torchvision", "sklearn", "pandas", "matplotlib", "scipy", "ray"))
+HEAVY = frozenset(("torch", "torchvision", "sklearn", "pandas", "matplotlib", "scipy", "ray", "lark"))
 REPOSITORY = Path(__file__).parents[1]
 
 

@@ -19,6 +19,8 @@ INPUT_NOTEBOOK = "notebook.ipynb"
 OUTPUT_NOTEBOOK = "executed.ipynb"
 GATEWAY_FOLDER = "gateway"
 SOCKET = "socket"
+# As "python -m papermill", without the grammar that the package `competition` leaves out too.
+PAPERMILL = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
 LONGEST_ADDRESS = 107  # bytes of the path of a Unix socket
 # Settings that change the bits of a result, and nothing else, pass through.
 NUMERIC_VARIABLES = (
@@ -71,7 +73,7 @@ class Job:
     def papermill(self) -> list[str]:
         """Return the arguments for Python that execute it."""
         return [
-            *("-m", "papermill", f"{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", OUTPUT_NOTEBOOK),
+            *("-c", PAPERMILL, f"{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", OUTPUT_NOTEBOOK),
             *("--kernel", "python3", "--no-progress-bar"),
             *("-p", "FINAL_EVALUATION_MODE", "True", "-p", "NUM_THREADS", str(self.threads)),
         ]
