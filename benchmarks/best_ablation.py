@@ -10,14 +10,12 @@ where it is larger than twice that. The whole is measured on the same machine, a
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from pathlib import Path
 
 from benchmarks.stored_results import require_place, write_results
 from benchmarks.tables import difference, table
-from benchmarks.variants import Edits, measure_all, variant
-from competition.profiles import PROFILES
+from benchmarks.variants import Edits, measure_all, measuring_parser, variant
 from grader.validation.results import spread
 
 WHOLE = "best"
@@ -93,12 +91,7 @@ def markdown(rows: list[dict]) -> str:
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description="Take the parts of the reference 'best' out, one by one.")
-    parser.add_argument("--profile", choices=PROFILES, default="standard")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
-    parser.add_argument("--out", type=Path, default=RESULTS_FILE)
-    arguments = parser.parse_args()
+    arguments = measuring_parser("Take the parts of 'best' out, one by one.", RESULTS_FILE, 5).parse_args()
     require_place(arguments.out)
     solutions = {name: variant(WHOLE, edits) for name, edits in VARIANTS.items()}
     rows = measure_all(WORKSHOP, solutions, arguments.profile, arguments.seeds, arguments.workers)

@@ -19,7 +19,6 @@ than twice that.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,7 +30,7 @@ import numpy.typing as npt
 
 from benchmarks.stored_results import require_place, write_results
 from benchmarks.tables import difference, table
-from benchmarks.variants import lay_beside, validated
+from benchmarks.variants import lay_beside, measuring_parser, validated
 from competition.build import build_data
 from competition.manifest import MANIFEST_FILE
 from competition.pool import FASHION_FILE, Pool, fashion_pool
@@ -135,12 +134,7 @@ def markdown(rows: list[dict]) -> str:
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description="References on data with other noise.")
-    parser.add_argument("--profile", choices=PROFILES, default="standard")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
-    parser.add_argument("--out", type=Path, default=RESULTS_FILE)
-    arguments = parser.parse_args()
+    arguments = measuring_parser("References on data with other noise.", RESULTS_FILE, 3).parse_args()
     require_place(arguments.out)
     WORKSHOP.mkdir(parents=True, exist_ok=True)
     options = {noise: data_option(noise, arguments.profile) for noise in NOISES}

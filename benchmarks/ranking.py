@@ -23,7 +23,6 @@ The means carry chance as well, so the model's tau is a little too high; it stan
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -35,8 +34,7 @@ from scipy.stats import kendalltau, rankdata
 
 from benchmarks.stored_results import read_results, require_place, write_results
 from benchmarks.tables import table
-from benchmarks.variants import measure_all, variant
-from competition.profiles import PROFILES
+from benchmarks.variants import measure_all, measuring_parser, variant
 from grader.validation.bands import ORACLE, find_references
 from grader.validation.results import spread
 
@@ -233,12 +231,8 @@ def draw(found: Sequence[Agreement], path: Path) -> None:
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description="Kendall's tau between rankings of the same submissions.")
-    parser.add_argument("--profile", choices=PROFILES, default="standard")
-    parser.add_argument("--seeds", type=int, default=10, help="at least two")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
+    parser = measuring_parser("Kendall's tau between rankings of the same submissions.", RESULTS_FILE, 10)
     parser.add_argument("--names", nargs="+", metavar="NAME", help="these submissions alone")
-    parser.add_argument("--out", type=Path, default=RESULTS_FILE)
     parser.add_argument("--plot", action="store_true", help="draw what was measured, and print it again")
     arguments = parser.parse_args()
     if not arguments.plot:

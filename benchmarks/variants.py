@@ -6,6 +6,7 @@ for. It keeps runs and measurements, so that a call that was stopped goes on whe
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from competition.profiles import PROFILES
 from competition.task.constants import SEED
 from grader.validation.bands import BANDS_FILE, REFERENCES_FOLDER
 from grader.validation.references import PRACTICE_FOLDER, practice_data
@@ -64,6 +66,16 @@ def set_up(workshop: Path, profile: str, solutions: Mapping[str, str]) -> None:
         lay_beside(results_of(workshop, profile, name), profile)
     if not (workshop / PRACTICE_FOLDER).exists():
         (workshop / PRACTICE_FOLDER).symlink_to(PRACTICE_FOLDER.resolve())
+
+
+def measuring_parser(description: str, results: Path, seeds: int) -> argparse.ArgumentParser:
+    """Make a parser of the options that every measurement of references takes, with these defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--profile", choices=PROFILES, default="standard")
+    parser.add_argument("--seeds", type=int, default=seeds, help="trainings of each")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
+    parser.add_argument("--out", type=Path, default=results)
+    return parser
 
 
 def validated(name: str, data: Sequence[str], seeds: int, results: Path, folder: Path = Path()) -> dict:
