@@ -30,9 +30,10 @@ import numpy.typing as npt
 
 from benchmarks.stored_results import require_place, write_results
 from benchmarks.tables import difference, table
-from benchmarks.variants import lay_beside, measuring_parser, validated
+from benchmarks.variants import lay_beside, measuring_parser, results_of, validated
 from competition.build import build_data
 from competition.manifest import MANIFEST_FILE
+from competition.noise import flipped
 from competition.pool import FASHION_FILE, Pool, fashion_pool
 from competition.profiles import NOISE, PRACTICE_SEED, PROFILES
 from grader.validation.bands import ORACLE
@@ -99,8 +100,7 @@ def annotated(pool: Pool, noise: str) -> Pool:
     rates = rates_of(pool.labels, generator)
     if not (rates.min() >= 0 and rates.max() <= 1):
         raise ValueError(f"flip rates of {rates.min():.3f} to {rates.max():.3f} leave the range 0 to 1")
-    flipped = generator.random(len(rates)) < rates
-    return replace(pool, noisy=np.where(flipped, 1 - pool.labels, pool.labels))
+    return replace(pool, noisy=flipped(pool.labels, rates, generator))
 
 
 def data_option(noise: str, profile: str) -> tuple[str, str]:
@@ -141,7 +141,7 @@ def main() -> None:
 
     def measure(job: tuple[str, str]) -> dict:
         noise, reference = job
-        results = WORKSHOP / f"{arguments.profile}-{noise}-{reference}.json"
+        results = results_of(WORKSHOP, f"{arguments.profile}-{noise}", reference)
         if NOISES[noise] is None:
             lay_beside(results, arguments.profile)
         return {"noise": noise} | validated(reference, options[noise], arguments.seeds, results)

@@ -43,9 +43,9 @@ def variant(reference: str, edits: Edits) -> str:
     return edited((REFERENCES_FOLDER / f"{reference}.py").read_text(encoding="utf-8"), edits)
 
 
-def results_of(workshop: Path, profile: str, name: str) -> Path:
+def results_of(workshop: Path, data: str, name: str) -> Path:
     """Return where the measurements of one solution are kept: a file for each, as several are measured at a time."""
-    return workshop / f"{profile}-{name}.json"
+    return workshop / f"{data}-{name}.json"
 
 
 def set_up(workshop: Path, profile: str, solutions: Mapping[str, str]) -> None:

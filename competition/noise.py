@@ -69,12 +69,18 @@ def flip_probabilities(
     return probabilities
 
 
+def flipped(
+    clean: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Flip each clean label, 0 or 1, with its probability; return the noisy labels. All are [N]."""
+    return np.where(generator.random(len(clean)) < probabilities, 1 - clean, clean)
+
+
 def noisy_labels(
     clean: npt.NDArray[np.int64],
     difficulty: npt.NDArray[np.float32],
     rates: NoiseRates,
     generator: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
-    """Flip each clean label (0 or 1, int64 [N]) with its probability; return the noisy labels, int64 [N]."""
-    flipped = generator.random(len(clean)) < flip_probabilities(clean, difficulty, rates)
-    return np.where(flipped, 1 - clean, clean)
+    """Flip each clean label (0 or 1, int64 [N]) at its image's rate; return the noisy labels, int64 [N]."""
+    return flipped(clean, flip_probabilities(clean, difficulty, rates), generator)

@@ -38,10 +38,15 @@ def references(tmp_path, monkeypatch):
     return folder
 
 
+def run_on(*arguments):
+    """Run `grader validate` on the data that the arguments name."""
+    options = ["validate", *arguments, "--device", "cpu", "--threads", "1"]
+    return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
+
+
 def run(*arguments):
     """Run `grader validate` on the debug profile."""
-    options = ["validate", *arguments, "--profile", "debug", "--device", "cpu", "--threads", "1"]
-    return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
+    return run_on(*arguments, "--profile", "debug")
 
 
 def test_validate_grades_compares_and_stores(references, light, tmp_path):
@@ -85,12 +90,6 @@ def test_measurements_in_a_file_outlive_the_runs(references, light, tmp_path):
     assert len(json.loads((tmp_path / "kept" / "results.json").read_text())["measurements"]) == 2
 
 
-def validate_own(*arguments):
-    """Run `grader validate` without a profile."""
-    options = ["validate", *arguments, "--device", "cpu", "--threads", "1"]
-    return CliRunner().invoke(app, options, env={"COLUMNS": "200"}, catch_exceptions=False)
-
-
 def test_references_are_measured_on_data_of_one_s_own(references, light, tmp_path):
     """With --data no practice data is made, no band counts, and other test sets are measured anew."""
     sizes = Profile("own", train=256, val=128, test_a=64, test_b=64)
@@ -102,7 +101,7 @@ def test_references_are_measured_on_data_of_one_s_own(references, light, tmp_pat
     (references / "expected.toml").write_text("[standard.cpu]\nnothing = [0.98, 0.99]\n")
     scores = {}
     for data in ("mine", "larger", "mine"):
-        result = validate_own("nothing", "oracle", "--data", data, "--results", f"{data}.json")
+        result = run_on("nothing", "oracle", "--data", data, "--results", f"{data}.json")
         assert result.exit_code == 0, result.output
         assert f"data {data}, training seeds from 123 on" in result.output
         assert "band" not in result.output
@@ -120,7 +119,7 @@ def test_data_of_one_s_own_that_is_not_whole_is_refused(references, tmp_path):
     assert run("nothing", "--data", "mine").exit_code == 2
     (tmp_path / "empty").mkdir()
     for folder in ("nowhere", "empty"):
-        result = validate_own("nothing", "--data", folder)
+        result = run_on("nothing", "--data", folder)
         assert result.exit_code == 3, result.output
         assert folder in result.output
 

@@ -114,8 +114,8 @@ class Trial:
     settings: Settings
     draft: Record
 
-    def conditions(self, profile: str, tests: list[str]) -> Conditions:
-        """Return what the measurement depends on; `tests` are the checksums of ``test_a`` and ``test_b``."""
+    def conditions(self, profile: str, tests_sha256: str) -> Conditions:
+        """Return what the measurement depends on."""
         draft = self.draft
         return Conditions(
             reference=self.name,
@@ -127,7 +127,7 @@ class Trial:
             solution_sha256=draft.solution_sha256,
             template_sha256=draft.template_sha256,
             data_sha256=draft.data_sha256,
-            tests_sha256=combined_sha256(tests),
+            tests_sha256=tests_sha256,
             versions=draft.versions,
         )
 
@@ -202,7 +202,7 @@ def validate(
         InfrastructureError: see `run_trial`.
     """
     folder = find_data(data)
-    tests = [manifest_sha256(folder, split) for split in ("test_a", "test_b")]
+    tests_sha256 = combined_sha256([manifest_sha256(folder, split) for split in ("test_a", "test_b")])
     public = open_training_splits(folder)
     test_b = open_verified(folder, "test_b").dataset
     train = public["train"].dataset
@@ -220,7 +220,7 @@ def validate(
                 progress=progress,
             )
             trial = prepare(name, settings, public)
-            conditions = trial.conditions(profile, tests)
+            conditions = trial.conditions(profile, tests_sha256)
             measurement = known.find(conditions)
             if measurement is None:
                 announce(f"{name}, seed {seed} ...")
