@@ -30,6 +30,7 @@ def run_tests(plan: Plan, found: Found, marks: str) -> None:
     report = plan.out / "tests.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-v", "-m", marks, "-p", "no:cacheprovider"]
+    command += ["-W", "default"]  # what newer packages warn of is no fault of the card
     command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]  # the family that holds what tests note
     ran = subprocess.run([*command, *(["--collect-only"] if plan.dry_run else []), *files], check=False)
     counts: Counter[str] = Counter()
