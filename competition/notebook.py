@@ -24,6 +24,9 @@ from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 
 NOTEBOOK_FILE = "starter_notebook.ipynb"
 SERVE_MAGIC = "%%solution"
+WAIT = """# The grader's cell: the next one starts when the training is ready. It leaves no names.
+while not __import__("os").path.exists({!r}):
+    __import__("time").sleep(0.01)"""
 MAX_CELL_BYTES = 64 * 1024
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab and VS Code, for Colab
 
@@ -173,13 +176,17 @@ def graft(solution: str) -> NotebookNode:
     return notebook
 
 
-def notebook_to_serve(solution: str) -> NotebookNode:
+def notebook_to_serve(solution: str, awaited: str) -> NotebookNode:
     """Build the notebook that the grader runs; a magic of the notebook's own takes its solution cell as text.
+
+    Args:
+        awaited: the path of the file, in the notebook's working folder, for which the solution cell waits.
 
     Raises:
         CellError: see `graft`.
     """
     notebook = graft(solution)
-    cell = next(cell for cell in notebook.cells if cell.id == "solution")
-    cell.source = f"{SERVE_MAGIC}\n{cell.source}"
+    index = next(index for index, cell in enumerate(notebook.cells) if cell.id == "solution")
+    notebook.cells[index].source = f"{SERVE_MAGIC}\n{notebook.cells[index].source}"
+    notebook.cells.insert(index, new_code_cell(WAIT.format(awaited), id="wait"))
     return notebook

@@ -9,17 +9,19 @@ from __future__ import annotations
 import pytest
 
 from competition.notebook import SERVE_MAGIC
-from grader.sandbox import INPUT_NOTEBOOK, Job
+from grader.sandbox import GATEWAY_SOCKET, INPUT_NOTEBOOK, Job
 from grader.sandbox.job import GATEWAY_FOLDER, OUTPUT_NOTEBOOK
 
 ANSWER = f"""
-import array, json, os, shutil, socket, struct, traceback
+import array, json, os, shutil, socket, struct, time, traceback
 shutil.copyfile("{GATEWAY_FOLDER}/{INPUT_NOTEBOOK}", "{OUTPUT_NOTEBOOK}")
 cells = ["".join(cell["source"]) for cell in json.load(open("{OUTPUT_NOTEBOOK}"))["cells"]]
 [solution] = [cell.removeprefix({SERVE_MAGIC!r}) for cell in cells if cell.startswith({SERVE_MAGIC!r})]
 header = struct.Struct("<4sIIq")
 names = {{}}
 try:
+    while not os.path.exists("{GATEWAY_SOCKET}"):
+        time.sleep(0.01)
     os.listdir("train/data")
     exec(solution, names)
 except BaseException:
@@ -27,7 +29,7 @@ except BaseException:
     json.dump({{"cells": [{{"outputs": [error]}}]}}, open("{OUTPUT_NOTEBOOK}", "w"))
     raise
 with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect("{GATEWAY_FOLDER}/socket")
+    connection.connect("{GATEWAY_SOCKET}")
     stream = connection.makefile("rb")
     while True:
         kind, size, _, number = header.unpack(stream.read(header.size))

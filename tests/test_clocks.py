@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import grader.grading.settings
-import grader.grading.training
+import grader.grading.trainer
 from grader.grading import Record
 from grader.sandbox import Limits, ParticipantClock, clock, default_limits
 from grader.sandbox.clock import OffTurnWork, Reading
@@ -53,7 +53,7 @@ def slow_training(monkeypatch):
     """Make the training slow, as on a machine with other work: so many seconds pass before each question."""
 
     def arrange(seconds):
-        train = grader.grading.training.train_two_models
+        train = grader.grading.trainer.train_two_models
 
         def slow(train_loader, val_loader, select_indices, **options):
             def select_late(targets, losses):
@@ -62,7 +62,7 @@ def slow_training(monkeypatch):
 
             return train(train_loader, val_loader, select_late, **options)
 
-        monkeypatch.setattr(grader.grading.training, "train_two_models", slow)
+        monkeypatch.setattr(grader.grading.trainer, "train_two_models", slow)
 
     return arrange
 
@@ -152,9 +152,13 @@ def test_a_notebook_is_told_where_its_time_went(reading, said):
     ids=["off turn", "in turn", "partly", "fewer processes"],
 )
 def test_work_out_of_turn_is_a_lower_bound(hands, looks, counted):
-    """Of the CPU time between two looks, what two CPUs give in the notebook's turns is its own."""
+    """Of the CPU time between two looks, what two CPUs give in its turns is its own; before the first, nothing is."""
     mine = ParticipantClock()
-    work, used = OffTurnWork(mine, cpus=2), 10.0
+    work, used = OffTurnWork(mine, cpus=2), 0.0
+    for used in (5.0, 10.0):
+        work.look(lambda: used)  # noqa: B023
+    with mine.waiting():
+        pass
     work.look(lambda: used)
     for turn, more in looks:
         with mine.waiting():

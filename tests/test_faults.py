@@ -18,7 +18,6 @@ import psutil
 import pytest
 
 import grader.grading.trainer
-import grader.grading.training
 from competition.task.data import read_labels
 from grader.grading import read_record
 from grader.grading.training import ATTEMPTS
@@ -148,14 +147,14 @@ def test_a_test_set_that_vanishes_is_our_fault(grade, light, data, tmp_path, mon
     """Data that is gone when the models are to be scored is our fault too."""
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
-    train = grader.grading.training.train_two_models
+    train = grader.grading.trainer.train_two_models
 
     def train_and_lose(*given, **named):
         result = train(*given, **named)
         shutil.rmtree(copy / "private")
         return result
 
-    monkeypatch.setattr(grader.grading.training, "train_two_models", train_and_lose)
+    monkeypatch.setattr(grader.grading.trainer, "train_two_models", train_and_lose)
     lost = grade(ALL_SAMPLES, folder=copy)
     assert (lost.status, lost.record["verdict"], lost.record["points"]) == (3, "InfrastructureError", None)
     assert "test_a" in lost.record["message"]

@@ -23,6 +23,7 @@ from competition.task.serving import FRAME_HEADER
 from grader.grading.gateway import ChannelEnded, Gateway
 from grader.grading.training import early_end, error_in_notebook
 from grader.safe_io import plain_message
+from grader.sandbox import ParticipantClock
 from grader.submission import read_submission
 from grader.verdicts import ParticipantFault, Verdict
 from tests.hostile import damaged
@@ -217,7 +218,7 @@ exchanges = st.lists(st.tuples(frames, st.integers(0, 200), st.booleans()), min_
 @example([(answer(0, [1], [2]), 200, False), (answer(1, [], []), 3, True)], "hang up")
 def test_any_frames_are_answers_a_fault_or_the_end_of_the_channel(exchange, farewell):
     """Whatever a client sends, in whatever pieces, the gateway returns valid indices or ends with a known error."""
-    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder)) as gateway:
+    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder), ParticipantClock()) as gateway:
         over = threading.Event()
         peer = threading.Thread(target=send, args=(folder, exchange, farewell, over))
         peer.start()

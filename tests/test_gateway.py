@@ -7,9 +7,10 @@ import time
 import pytest
 import torch
 
-import grader.grading.training
+import grader.grading.gateway
 from competition.task.serving import FAULT_PRESENTATION, FAULT_RAISED, FRAME_HEADER
 from grader.grading.gateway import ChannelEnded, Gateway
+from grader.sandbox import ParticipantClock
 from grader.verdicts import ParticipantFault, Verdict
 
 TARGETS = torch.tensor([0, 1, 1, 0])
@@ -27,7 +28,7 @@ def exchange(tmp_path, answer, calls=1, seconds=5.0):
                 connection.recv(FRAME_HEADER.size + 16 * len(TARGETS), socket.MSG_WAITALL)
                 answer(connection, call)
 
-    with Gateway(tmp_path) as gateway:
+    with Gateway(tmp_path, ParticipantClock()) as gateway:
         thread = threading.Thread(target=client)
         thread.start()
         try:
@@ -56,7 +57,7 @@ def test_valid_answers_come_through(tmp_path):
 
 def test_an_answer_that_never_comes_counts_as_time_in_the_function(tmp_path):
     """The time of a call that was cut off is the function's too."""
-    with Gateway(tmp_path) as gateway, socket.socket(socket.AF_UNIX) as connection:
+    with Gateway(tmp_path, ParticipantClock()) as gateway, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(tmp_path / "socket"))
         gateway.accept(7, time.monotonic() + 0.3, lambda: True)
         with pytest.raises(ChannelEnded):
@@ -116,7 +117,7 @@ def test_only_one_connection_is_accepted(tmp_path):
 
 def test_a_notebook_that_never_connects_is_noticed(tmp_path):
     """When the processes end without connecting, the wait ends."""
-    with Gateway(tmp_path) as gateway, pytest.raises(ChannelEnded):
+    with Gateway(tmp_path, ParticipantClock()) as gateway, pytest.raises(ChannelEnded):
         gateway.accept(7, time.monotonic() + 60, lambda: False)
 
 
@@ -129,7 +130,7 @@ def test_the_frames_are_the_same_whatever_is_scored(grade, light, monkeypatch):
             sent[-1] += data
             super()._send(data)
 
-    monkeypatch.setattr(grader.grading.training, "Gateway", Watched)
+    monkeypatch.setattr(grader.grading.gateway, "Gateway", Watched)
     cell = "def your_select_indices(t, l):\n    return [[i for i in range(len(t)) if l[0][i] < 0.7]] * 2\n"
     digests = []
     for split in ("val", "test_a", "test_b"):

@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from typer.testing import CliRunner
 
 import grader.grading.cli
 import grader.grading.settings
-import grader.grading.training
 from competition.notebook import SOLUTION_MARKER, graft, notebook_text
 from competition.splits import open_split
 from competition.task.constants import NUM_THREADS
@@ -119,21 +116,6 @@ def test_another_seed_gives_another_training(grade):
     assert first.record["seed"] == 1
     assert (first.run / "history.json").read_bytes() != (second.run / "history.json").read_bytes()
     assert (first.run / "selections.npz").read_bytes() != (second.run / "selections.npz").read_bytes()
-
-
-def test_data_is_opened_by_a_thread_that_has_ended(grade, light, monkeypatch):
-    """Two threads with OpenMP teams make every parallel loop of a training sleep instead of spin: twice the time."""
-    train_two_models = grader.grading.training.train_two_models
-
-    def alone(*arguments, **options):
-        deadline = time.monotonic() + 10
-        while any(thread.name.startswith("open-data") for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return train_two_models(*arguments, **options)
-
-    monkeypatch.setattr(grader.grading.training, "train_two_models", alone)
-    assert grade(ALL_SAMPLES).record["verdict"] == "OK"
 
 
 BAD_CELLS = [

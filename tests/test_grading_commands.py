@@ -15,7 +15,6 @@ from nbformat.v4 import new_code_cell
 from typer.testing import CliRunner
 
 import grader.grading.settings
-import grader.grading.training
 import grader.pages.checking
 from competition.notebook import graft, notebook_text
 from competition.task.cells import SOLUTION_MARKER

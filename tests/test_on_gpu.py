@@ -102,8 +102,9 @@ def test_a_part_that_hangs_keeps_what_it_found(tmp_path, monkeypatch):
     monkeypatch.setattr(on_gpu.subprocess, "Popen", stand_in)
     monkeypatch.setitem(on_gpu.SECONDS, "bits", 15)
     monkeypatch.chdir(REPOSITORY)
-    found = on_gpu.run_part("bits", Plan(tmp_path, True, Backend.BWRAP))
+    [(name, found)] = on_gpu.run_stage(["bits"], Plan(tmp_path, True, Backend.BWRAP))
     child = int((tmp_path / "bits.log").read_text())
+    assert name == "bits"
     assert found["rows"] == [["a thing", "seen", True], ("not done after 15 s", str(child), False)]
     with suppress(psutil.NoSuchProcess):
         assert psutil.Process(child).status() == psutil.STATUS_ZOMBIE

@@ -33,7 +33,8 @@ from competition.task.data import make_loader
 from competition.task.points import performance
 from competition.task.training import train_two_models
 from grader.analysis import read_truth
-from grader.grading import evaluate, load_models, unpack_selections
+from grader.grading import Settings, evaluate, find_data, load_models, open_training_splits, unpack_selections
+from grader.grading.trainer import warm_up
 from grader.sandbox import INPUT_NOTEBOOK, Backend, Job, default_limits, gateway_folder, run_notebook
 from grader.sandbox.running import CAPTURED_BYTES
 from grader.verdicts import Verdict
@@ -87,8 +88,8 @@ class Organizer:
 @pytest.fixture
 def organizer(data, tmp_path, monkeypatch) -> Iterator[Organizer]:
     """Plant the canary where attacks look for secrets, and give this test a temporary folder of its own."""
-    if torch.cuda.is_available():
-        train_on_the_card(data)  # what CUDA keeps open is no attack's
+    if torch.cuda.is_available():  # what CUDA keeps open and reserved is no attack's
+        warm_up(open_training_splits(find_data(data)), Settings(data, "val", device="cuda", threads=1))
     (data / "private" / "secret.txt").write_text(CANARY)
     (data / "private" / "test_a" / "secret.txt").write_text(CANARY)
     home = tmp_path / "home"
@@ -220,7 +221,8 @@ def train_on_the_card(data):
 
 
 def free_memory():
-    """Return how many bytes of the card are free."""
+    """Return how many bytes of the card are free, without what this process only keeps for later."""
+    torch.cuda.empty_cache()
     return torch.cuda.mem_get_info()[0]
 
 

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +21,82 @@ from benchmarks import on_gpu
 from benchmarks.on_gpu.plan import Found, Plan
 from grader.sandbox import Backend, bwrap_problem, card
 
-SECONDS = {"start": 90, "bits": 180, "sandbox": 150, "hostile": 240, "references": 400, "speed": 240}
-"""The parts, in their order, and how long each may take."""
+STAGES = (
+    {"start": 60},
+    {"speed": 180},
+    {"hostile": 180},
+    {"bits": 300, "sandbox": 300, "references": 300},
+)
+"""The parts, in their order, and how many seconds each may take; those of one stage run side by side."""
+SECONDS = {name: seconds for stage in STAGES for name, seconds in stage.items()}
 
 
-def run_part(name: str, plan: Plan) -> dict[str, Any]:
-    """Run a part in a process group of its own, which is killed at its time limit; return what it found."""
+@dataclass(frozen=True)
+class Part:
+    """A part that runs, in a process group of its own.
+
+    Attributes:
+        started: `time.monotonic()` at its start.
+        log: what it prints.
+        result: what it found so far; see `Found`.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    started: float
+    log: Path
+    result: Path
+
+    def ended(self) -> str:
+        """Wait for its end, or its time limit; say which it was."""
+        limit = SECONDS[self.name]
+        try:
+            status = self.process.wait(max(self.started + limit - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            return f"not done after {limit} s"
+        return f"exit status {status}"
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended, with all that it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def found(self, ended: str) -> dict[str, Any]:
+        """Return what it found, and how long it took."""
+        seconds = time.monotonic() - self.started
+        found: dict[str, Any] = {"rows": [], "details": {}}
+        if self.result.exists():
+            found = json.loads(self.result.read_text())
+            self.result.unlink()
+        if ended != "exit status 0":
+            last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
+            found["rows"].append((ended, " ".join(last), False))
+        return {**found, "seconds": seconds}
+
+
+def start_part(name: str, plan: Plan) -> Part:
+    """Start a part."""
     result, log = plan.out / f"{name}.json", plan.out / f"{name}.log"
     result.unlink(missing_ok=True)
     command = [sys.executable, "-u", "-m", "benchmarks.on_gpu", "--in-process", name]
-    command += ["--out", str(plan.out), "--sandbox", plan.backend.value]
-    started = time.monotonic()
+    command += ["--out", str(plan.out), "--sandbox", plan.backend.value, *(["--dry-run"] if plan.dry_run else [])]
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*command, *(["--dry-run"] if plan.dry_run else [])], stdout=stream, stderr=stream, start_new_session=True
-        )
-        try:
-            status = f"exit status {process.wait(SECONDS[name])}"
-        except subprocess.TimeoutExpired:
-            status = f"not done after {SECONDS[name]} s"
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    seconds = time.monotonic() - started
-    found = json.loads(result.read_text()) if result.exists() else {"rows": [], "details": {}}
-    result.unlink(missing_ok=True)
-    if status != "exit status 0":
-        last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        found["rows"].append((status, " ".join(last), False))
-    return {**found, "seconds": seconds}
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+    return Part(name, process, time.monotonic(), log, result)
+
+
+def run_stage(names: list[str], plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run parts side by side; yield each one's name and what it found, also where it is killed at its time limit."""
+    parts = [start_part(name, plan) for name in names]
+    try:
+        for part in sorted(parts, key=lambda part: SECONDS[part.name]):
+            ended = part.ended()
+            part.kill()
+            yield part.name, part.found(ended)
+    finally:
+        for part in parts:
+            part.kill()
 
 
 def table(parts: dict[str, dict[str, Any]]) -> str:
@@ -72,29 +120,34 @@ def main() -> int:
     arguments = parser.parse_args()
     usable = Backend.BWRAP if bwrap_problem() is None else Backend.NONE
     plan = Plan(arguments.out, arguments.dry_run, Backend(arguments.sandbox) if arguments.sandbox else usable)
-    if unknown := set(arguments.parts) - SECONDS.keys():
+    wanted = set(arguments.parts) or SECONDS.keys()
+    if unknown := wanted - SECONDS.keys():
         parser.error(f"no part named {', '.join(sorted(unknown))}; there are {', '.join(SECONDS)}")
     if not plan.dry_run and not torch.cuda.is_available():
         parser.error("torch sees no GPU here: --dry-run goes the same way on the CPU")
     plan.out.mkdir(parents=True, exist_ok=True)
     if arguments.in_process:
-        found = Found(plan.out / f"{arguments.in_process}.json")
-        importlib.import_module(f"benchmarks.on_gpu.{arguments.in_process}").measure(plan, found)
-        found.write()
+        finding = Found(plan.out / f"{arguments.in_process}.json")
+        importlib.import_module(f"benchmarks.on_gpu.{arguments.in_process}").measure(plan, finding)
+        finding.write()
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no part is left running
-    started, parts = time.monotonic(), {}
-    for profile in ("debug",) if plan.dry_run else ("debug", "standard", "full"):
-        plan.data(profile)
-    for name in arguments.parts or SECONDS:
-        parts[name] = run_part(name, plan)
-        print(f"{name}: {parts[name]['seconds']:.0f} s", file=sys.stderr, flush=True)
     machine = {"torch": torch.__version__, "python": sys.version.split()[0], "cpus": os.cpu_count()}
     machine |= {} if plan.dry_run else card()
-    whole = {"machine": machine, "dry_run": plan.dry_run, "seconds": time.monotonic() - started, "parts": parts}
-    (plan.out / "on_gpu.json").write_text(json.dumps(whole, indent=1) + "\n")
-    print(f"{', '.join(f'{name} {value}' for name, value in machine.items())}; {whole['seconds']:.0f} s in all\n")
-    print(table(parts))
+    whole: dict[str, Any] = {"machine": machine, "dry_run": plan.dry_run, "seconds": 0.0, "parts": {}}
+    started, parts = time.monotonic(), whole["parts"]
+    try:
+        for profile in ("debug",) if plan.dry_run else ("debug", "standard", "full"):
+            plan.data(profile)
+        for stage in STAGES:
+            for name, found in run_stage([name for name in stage if name in wanted], plan):
+                parts[name] = found
+                whole["seconds"] = time.monotonic() - started
+                (plan.out / "on_gpu.json").write_text(json.dumps(whole, indent=1) + "\n")
+                print(f"{name}: {found['seconds']:.0f} s", file=sys.stderr, flush=True)
+    finally:  # where it is stopped, what it has until then
+        print(f"{', '.join(f'{name} {value}' for name, value in machine.items())}; {whole['seconds']:.0f} s in all\n")
+        print(table(parts))
     return int(any(met is False for found in parts.values() for _, _, met in found["rows"]))
 
 

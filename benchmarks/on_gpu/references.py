@@ -1,4 +1,7 @@
-"""All references and the oracle on a GPU: measurements, and whether they lie inside their bands."""
+"""All references and the oracle on a GPU: measurements, and whether they lie inside their bands.
+
+What one reference reached is written as its trainings end; another run into the same folder goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,11 @@ from grader.validation.results import Result, ResultsFile, markdown_table
 
 SEEDS = 3
 SLOWEST_FIRST = ("sag_gate", "best", "datarater_filter", "dvrl_filter")
-OUTSIDE = 3  # the exit status of grader validate
 
 
-def validate(plan: Plan, name: str, profile: str, folder: Path) -> tuple[str, Path]:
+def validate(plan: Plan, name: str, profile: str, runs: Path) -> tuple[str, Path]:
     """Run ``grader validate`` for one reference; return what it said, and where its measurements are."""
-    results = folder / f"{profile}-{name}.json"
+    results = plan.out / "references" / f"{profile}-{name}.json"
     command = [sys.executable, "-m", "grader", "validate", name, "--profile", "debug" if plan.dry_run else profile]
     command += [
         "--seeds",
@@ -32,7 +34,7 @@ def validate(plan: Plan, name: str, profile: str, folder: Path) -> tuple[str, Pa
         plan.backend.value,
         *("--threads", str(plan.threads)),
     ]
-    command += ["--runs", str(folder / f"runs-{profile}-{name}"), "--results", str(results)]
+    command += ["--runs", str(runs / f"{profile}-{name}"), "--results", str(results)]
     ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return ("" if ran.returncode == 0 else ran.stderr.strip().splitlines()[-1]), results
 

@@ -78,7 +78,7 @@ def measure(plan: Plan, found: Found) -> None:
     names = SECOND_LOOK[:1] if plan.dry_run else SECOND_LOOK
     graded = grade_at_once(
         [corpus[name].cell for name in names],
-        max((os.cpu_count() or 1) // 2, 1),
+        max((os.cpu_count() or 1) // 4, 1),  # it is not alone
         plan.data("debug"),
         plan.device,
         plan.backend.value,

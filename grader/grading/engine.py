@@ -3,22 +3,26 @@
     bytes -> solution cell -> pristine notebook -> sandbox <-> gateway <-> training -> (sandbox dead)
           -> test split -> record
 
-The data is opened and verified while the notebook's kernel starts. What trains, and torch with it, is imported once
-there is something to train, so that a file which is no notebook gets its verdict at once.
+What trains, and torch with it, is imported once there is something to train, so that a file which is no notebook gets
+its verdict at once.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from grader.grading.artifacts import Artifacts
 from grader.grading.data_folder import find_data, require_splits
 from grader.grading.record import Record, draft_record
 from grader.grading.settings import Settings
+from grader.grading.training import train_with_retries
 from grader.safe_io import plain_message
 from grader.submission import read_submission
 from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
+
+if TYPE_CHECKING:
+    from grader.grading.trainer import Splits
 
 
 def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Artifacts]:
@@ -39,14 +43,11 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
         draft = replace(draft, solution_sha256=submission.solution_sha256, notices=submission.notices)
         folder = find_data(settings.data)
         require_splits(settings, folder)
-        from grader.grading.trainer import data_sha256, open_training_splits, scored
-        from grader.grading.training import train_with_retries
+        splits: Splits = {}
+        training = train_with_retries(submission, folder, splits, settings)
+        from grader.grading.trainer import data_sha256, open_training_splits, scored  # torch is loaded by now
 
-        with ThreadPoolExecutor(1, "open-data") as pool:
-            opening = pool.submit(open_training_splits, folder, settings.train)
-            pool.shutdown(wait=False)  # two threads with OpenMP teams would make libgomp sleep where it should spin
-            training = train_with_retries(submission, folder, opening, settings)
-        draft = replace(draft, data_sha256=data_sha256(opening.result()))
+        draft = replace(draft, data_sha256=data_sha256(splits))
         artifacts = training.artifacts
         draft = replace(
             draft,
@@ -58,9 +59,8 @@ def grade(raw: bytes | ParticipantFault, settings: Settings) -> tuple[Record, Ar
             if isinstance(training.fault, ParticipantFault) and training.fault.verdict is Verdict.RUNTIME_ERROR:
                 open_training_splits(folder, settings.train)  # data that vanished meanwhile is nobody's fault but ours
             raise training.fault
-        if settings.tell is not None:
-            settings.tell("scoring")
-        return scored(draft, artifacts.models, folder, opening.result()), artifacts
+        settings.note("scoring")
+        return scored(draft, artifacts.models, folder, splits), artifacts
     except ParticipantFault as fault:
         return replace(draft, verdict=fault.verdict, message=plain_message(fault.message)), artifacts
     except (InfrastructureError, OSError) as error:

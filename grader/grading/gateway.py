@@ -32,21 +32,25 @@ class ChannelEnded(Exception):
 class Gateway:
     """A listening socket in `folder`, then one connection, then one exchange per batch.
 
+    The socket's appearance is what the notebook's solution cell waits for.
+
     Attributes:
         selections: the two int64 index tensors of every answered call so far.
         losses: the two float32 loss vectors that were sent in each of these calls.
         clock: runs while this gateway waits for the notebook: to connect, and for each answer.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: ParticipantClock) -> None:
         self.selections: list[list[torch.Tensor]] = []
         self.losses: list[list[torch.Tensor]] = []
-        self.clock = ParticipantClock()
+        self.clock = clock
         self._path = folder / Path(GATEWAY_SOCKET).name
         self._listener = socket.socket(socket.AF_UNIX)
+        unheard = folder / "s"
         try:
-            self._listener.bind(str(self._path))
+            self._listener.bind(str(unheard))
             self._listener.listen(1)
+            unheard.rename(self._path)  # where it is seen, it listens
         except OSError:
             self._listener.close()
             raise

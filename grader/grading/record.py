@@ -32,7 +32,8 @@ class Record:
         device, threads, versions: what the bits depend on: "cpu" or "cuda", CPU threads, library versions; on a GPU the
             versions name the card too, its driver, CUDA and cuDNN, see `grader.sandbox.card`.
         time_limit, clock_seconds: the participant's clock, granted and used, in seconds: it runs while the training
-            waits for the notebook, from its start to its connection and from each request to its answer.
+            waits for the notebook, from when its solution cell may start to its connection, and from each request to
+            its answer.
         answer_seconds: of these, spent waiting for the participant's function.
         guard, seconds: wall clock of the whole grading, granted and used, in seconds.
         sandbox: "bwrap", or "none": not isolated.

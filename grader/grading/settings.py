@@ -27,7 +27,8 @@ class Settings:
         guard: wall clock of the whole grading; None for the task's own.
         epochs: of the training; fewer than the task's only to try something out.
         progress: whether to draw progress bars.
-        tell: is told how far the grading is: "epoch 1 of 6" and so on, then "scoring"; None to tell nobody.
+        tell: is told how far the grading is: "starting", "solution cell", "epoch 1 of 6" and so on, "scoring"; None to
+            tell nobody.
     """
 
     data: Path
@@ -48,3 +49,8 @@ class Settings:
     def limits(self) -> Limits:
         """The limits of this grading."""
         return default_limits(self.device, self.seconds, self.guard)
+
+    def note(self, phase: str) -> None:
+        """Tell how far the grading is."""
+        if self.tell is not None:
+            self.tell(phase)

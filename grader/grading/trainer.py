@@ -1,7 +1,9 @@
-"""The trusted side's use of the task: open verified data, score models on the chosen split."""
+"""The trusted side's use of the task: open verified data, train against a notebook, score models on a split."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +14,19 @@ from competition.errors import DataError
 from competition.splits import Split, open_split
 from competition.task.constants import BATCH_SIZE
 from competition.task.data import TaskDataset, make_loader
+from competition.task.epoch import Epoch
 from competition.task.metric import predict_and_evaluate
 from competition.task.model import SmallMobileNet
 from competition.task.points import performance
 from competition.task.selection import MAX_REPEATS
 from competition.task.training import train_two_models
 from grader.grading.data_folder import DataFolder, combined_sha256
+from grader.grading.gateway import Gateway
 from grader.grading.record import Record
 from grader.grading.settings import Settings
 from grader.verdicts import InfrastructureError
+
+CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
 
 Splits = dict[str, Split]
 
@@ -79,6 +85,55 @@ def warm_up(splits: Splits, settings: Settings) -> None:
         epochs=1,
         progress=None,
     )
+
+
+def get_ready(splits: Splits, folder: DataFolder, settings: Settings) -> None:
+    """Open and verify what a training needs, unless `splits` has it, and reserve the memory of a GPU.
+
+    Raises:
+        InfrastructureError: see `open_verified`.
+    """
+    if not splits:
+        splits.update(open_training_splits(folder, settings.train))
+    if settings.device == "cuda":
+        warm_up(splits, settings)
+
+
+def train_against(
+    gateway: Gateway, deadline: float, alive: Callable[[], bool], splits: Splits, settings: Settings
+) -> tuple[list[SmallMobileNet], list[Epoch]]:
+    """Train both models, asking the notebook behind `gateway` for every selection.
+
+    Args:
+        deadline, alive: see `Gateway.accept`.
+
+    Raises:
+        ParticipantFault: see `Gateway.select_indices`.
+        ChannelEnded: likewise.
+    """
+    batches = make_loader(splits["train"].dataset)
+    gateway.clock.batches = len(batches)
+    settings.note("solution cell")
+    gateway.accept(settings.seed, deadline, alive)
+
+    def select_indices(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
+        epoch, batch = divmod(len(gateway.selections), len(batches))
+        if batch == 0:
+            settings.note(f"epoch {epoch + 1} of {settings.epochs}")
+        return gateway.select_indices(targets, losses)
+
+    result = train_two_models(
+        batches,
+        make_loader(splits["val"].dataset),
+        select_indices,
+        seed=settings.seed,
+        device=torch.device(settings.device),
+        threads=settings.threads,
+        epochs=settings.epochs,
+        progress=sys.stderr if settings.progress else None,
+    )
+    gateway.finish()
+    return result
 
 
 def evaluate(models: list[SmallMobileNet], dataset: TaskDataset) -> tuple[float, float]:

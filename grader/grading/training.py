@@ -1,5 +1,8 @@
 """Train both models against a notebook in its sandbox.
 
+The notebook's kernel starts, and loads its libraries and data, while the trainer does the same. All that it runs until
+then is ours: its solution cell waits until the trainer is ready.
+
 The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
 verdict is the first of: a limit that was hit, a fault that the notebook reported, a machine that was too slow,
 `RuntimeError`.
@@ -7,30 +10,34 @@ verdict is the first of: a limit that was hit, a fault that the notebook reporte
 
 from __future__ import annotations
 
-import sys
 import time
-from concurrent.futures import Future
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from competition.notebook import notebook_text, notebook_to_serve
-from competition.task.data import make_loader
-from competition.task.epoch import Epoch
-from competition.task.model import SmallMobileNet
-from competition.task.training import train_two_models
 from grader.grading.artifacts import Artifacts
 from grader.grading.data_folder import DataFolder
-from grader.grading.gateway import ChannelEnded, Gateway
 from grader.grading.settings import Settings
-from grader.grading.trainer import Splits, warm_up
 from grader.safe_io import parse_json, plain_message
-from grader.sandbox import INPUT_NOTEBOOK, Job, Running, Watchdog, gateway_folder, quota_used_up, run_notebook
+from grader.sandbox import (
+    GATEWAY_SOCKET,
+    INPUT_NOTEBOOK,
+    Job,
+    ParticipantClock,
+    Watchdog,
+    gateway_folder,
+    quota_used_up,
+    run_notebook,
+)
 from grader.submission import Submission
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost, Verdict
 
+if TYPE_CHECKING:
+    from competition.task.epoch import Epoch
+    from competition.task.model import SmallMobileNet
+    from grader.grading.trainer import Splits
+
 ATTEMPTS = 3
-CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
 FAREWELL_SECONDS = 20.0
 DEADLINE_SLACK_SECONDS = 30.0  # the watchdog, on however busy a machine, is to end it before the gateway does
 
@@ -78,66 +85,28 @@ def early_end(executed: bytes | None, answered: int) -> ParticipantFault:
     )
 
 
-def train_against(
-    gateway: Gateway, running: Running, watchdog: Watchdog, opening: Future[Splits], settings: Settings
-) -> tuple[list[SmallMobileNet], list[Epoch]]:
-    """Train both models, asking the notebook behind `gateway` for every selection.
-
-    Raises:
-        ParticipantFault: see `Gateway.select_indices`.
-        ChannelEnded: likewise.
-        InfrastructureError: the data is unreadable or changed.
-    """
-
-    def alive() -> bool:
-        if opening.done():
-            opening.result()  # where the data is bad, there is nothing to wait for
-        return running.alive()
-
-    gateway.accept(settings.seed, watchdog.deadline + DEADLINE_SLACK_SECONDS, alive)
-    splits = opening.result()
-    batches = make_loader(splits["train"].dataset)
-    gateway.clock.batches = len(batches)
-    tell = settings.tell
-
-    def select_indices(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
-        epoch, batch = divmod(len(gateway.selections), len(batches))
-        if tell is not None and batch == 0:
-            tell(f"epoch {epoch + 1} of {settings.epochs}")
-        return gateway.select_indices(targets, losses)
-
-    result = train_two_models(
-        batches,
-        make_loader(splits["val"].dataset),
-        select_indices,
-        seed=settings.seed,
-        device=torch.device(settings.device),
-        threads=settings.threads,
-        epochs=settings.epochs,
-        progress=sys.stderr if settings.progress else None,
-    )
-    gateway.finish()
-    return result
-
-
-def run_training(submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings) -> Training:
+def run_training(submission: Submission, folder: DataFolder, splits: Splits, settings: Settings) -> Training:
     """Run the notebook in its sandbox and train against it; when this returns, nothing of the sandbox lives.
+
+    Args:
+        splits: ``train`` and ``val``, or empty: then they are opened and added.
 
     Raises:
         InfrastructureError: the sandbox cannot be made, or the data is unreadable or changed.
         SandboxLost: the sandbox did not start, or was killed from outside.
     """
+    settings.note("starting")
     started = time.monotonic()
     limits = settings.limits
+    clock = ParticipantClock()
     fault: ParticipantFault | InfrastructureError | None
     reported: ParticipantFault | None = None
     complete = False
     models: list[SmallMobileNet] = []
     history: list[Epoch] = []
-    with gateway_folder() as socket_folder, Gateway(socket_folder) as gateway:
-        (socket_folder / INPUT_NOTEBOOK).write_text(
-            notebook_text(notebook_to_serve(submission.solution)), encoding="utf-8"
-        )
+    with gateway_folder() as socket_folder:
+        served = notebook_to_serve(submission.solution, awaited=GATEWAY_SOCKET)
+        (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(served), encoding="utf-8")
         job = Job(
             gateway=socket_folder,
             train=folder.folder_of(settings.train) / settings.train,
@@ -148,16 +117,22 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
             image=settings.image,
         )
         with run_notebook(settings.backend, job) as running:
-            with Watchdog(running, limits, gateway.clock) as watchdog:
-                try:
-                    models, history = train_against(gateway, running, watchdog, opening, settings)
-                    complete = True
-                except ParticipantFault as error:
-                    reported = error
-                except ChannelEnded:
-                    pass
-                seconds = time.monotonic() - started
-                gateway.close()
+            with Watchdog(running, limits, clock) as watchdog:
+                from grader.grading.gateway import ChannelEnded, Gateway  # torch is loaded beside the notebook's kernel
+                from grader.grading.trainer import get_ready, train_against
+
+                get_ready(splits, folder, settings)
+                with Gateway(socket_folder, clock) as gateway:
+                    try:
+                        models, history = train_against(
+                            gateway, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive, splits, settings
+                        )
+                        complete = True
+                    except ParticipantFault as error:
+                        reported = error
+                    except ChannelEnded:
+                        pass
+                    seconds = time.monotonic() - started
                 running.wait(min(FAREWELL_SECONDS, watchdog.deadline - time.monotonic()))
             running.stop()
             breach = watchdog.breach or running.breach()
@@ -176,13 +151,18 @@ def run_training(submission: Submission, folder: DataFolder, opening: Future[Spl
             else:
                 fault = early_end(executed, len(gateway.selections))
     artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
-    reading = gateway.clock.read()
+    reading = clock.read()
     return Training(fault, artifacts, seconds, reading.seconds, reading.answers)
 
 
-def train_with_retries(
-    submission: Submission, folder: DataFolder, opening: Future[Splits], settings: Settings
-) -> Training:
+def cuda_failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which a CUDA device fails, once there is one that may be such."""
+    from grader.grading.trainer import CUDA_FAILURES
+
+    return CUDA_FAILURES
+
+
+def train_with_retries(submission: Submission, folder: DataFolder, splits: Splits, settings: Settings) -> Training:
     """Run the training; try again, at most twice, where the sandbox is lost or a CUDA device fails.
 
     Raises:
@@ -191,17 +171,17 @@ def train_with_retries(
     failure = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            if settings.device == "cuda":
-                warm_up(opening.result(), settings)
-            return run_training(submission, folder, opening, settings)
+            return run_training(submission, folder, splits, settings)
         except SandboxLost:
             if attempt == ATTEMPTS:
                 raise
-        except CUDA_FAILURES as error:
+        except cuda_failures() as error:
             failure = str(error).splitlines()[0]
+    from grader.grading.trainer import get_ready
+
     try:
-        warm_up(opening.result(), settings)
-    except CUDA_FAILURES:
+        get_ready(splits, folder, settings)
+    except cuda_failures():
         raise InfrastructureError(f"the GPU fails: {failure}; check it with nvidia-smi and grade again") from None
     fault = ParticipantFault(
         Verdict.MEMORY_LIMIT,

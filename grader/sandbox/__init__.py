@@ -34,6 +34,7 @@ from grader.sandbox.confined import confined_problem, run_confined
 from grader.sandbox.container import run_in_container
 from grader.sandbox.job import (
     DEFAULT_IMAGE,
+    GATEWAY_SOCKET,
     INPUT_NOTEBOOK,
     NUMERIC_VARIABLES,
     Backend,
@@ -49,6 +50,7 @@ from grader.sandbox.watchdog import Watchdog
 
 __all__ = [
     "DEFAULT_IMAGE",
+    "GATEWAY_SOCKET",
     "INPUT_NOTEBOOK",
     "NUMERIC_VARIABLES",
     "Backend",

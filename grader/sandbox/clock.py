@@ -1,7 +1,8 @@
 """The participant's clock, which runs while the training waits for the notebook; and what the notebook does meanwhile.
 
-The training and the notebook take turns. The clock adds up the notebook's: from its start to its connection, and from
-each request to its answer. What it works in the training's turns is no time of its own, but may slow the training down.
+The training and the notebook take turns. The clock adds up the notebook's: from when its solution cell may start to its
+connection, and from each request to its answer. What it works in the training's turns is no time of its own, but may
+slow the training down.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class Reading:
     start: float = 0.0
     answers: float = 0.0
     pending: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was a wait: before the first one, nothing of the participant has run."""
+        return self.waits > 0 or self.pending is not None
 
     @property
     def seconds(self) -> float:
@@ -88,6 +94,8 @@ class OffTurnWork:
 
     def look(self, cpu_seconds: Callable[[], float]) -> None:
         """Add what was worked since the last look; `cpu_seconds` tells all CPU time of the notebook so far."""
+        if not self._clock.read().begun:
+            return
         before = self._clock.read().seconds
         used = cpu_seconds()
         after = self._clock.read().seconds

@@ -24,7 +24,7 @@ class Progress:
     """How far an upload is.
 
     Attributes:
-        phase: "waiting", "starting", "epoch 1 of 6", "scoring".
+        phase: "waiting", "starting", "solution cell", "epoch 1 of 6", "scoring".
         place: in the queue, from 1; what is being graded stands in front.
         queued: how many are in the queue.
         seconds: about how long until it is graded; None where nobody knows yet.

@@ -19,4 +19,5 @@ class Beyond:
 
 def your_select_indices(targets, losses):
     far = torch.as_tensor(Beyond(torch.zeros(16, dtype=torch.uint8, device="cuda")), device="cuda")
-    raise RuntimeError(f"REACHED other memory of the card: {far[:: 1 << 30].sum().item()}")
+    seen = far[:: 1 << 30].sum().item()
+    raise RuntimeError(f"REACHED other memory of the card: {seen}")
