@@ -141,6 +141,22 @@ def test_a_notebook_is_told_where_its_time_went(reading, said):
     assert said in fault.message
 
 
+def test_a_solution_cell_waits_for_the_trainer(grade, monkeypatch):
+    """It starts when the trainer is ready, and its clock does not pay for that."""
+    get_ready, ready = grader.grading.trainer.get_ready, []
+
+    def late(*given):
+        get_ready(*given)
+        time.sleep(8)
+        ready.append(time.monotonic())
+
+    monkeypatch.setattr(grader.grading.trainer, "get_ready", late)
+    graded = grade("import time\nraise RuntimeError(f'it began at {time.monotonic()} s')")
+    assert float(graded.record["message"].split("it began at ")[1].split(" s")[0]) > ready[0]
+    assert 8 < graded.record["seconds"]
+    assert graded.record["clock_seconds"] < 8
+
+
 @pytest.mark.parametrize(
     ("looks", "counted"),
     [

@@ -13,7 +13,9 @@ import torch
 
 import grader.grading.record
 from benchmarks.on_gpu import __main__ as on_gpu
+from benchmarks.on_gpu import references
 from benchmarks.on_gpu.plan import Found, Plan
+from benchmarks.on_gpu.references import known
 from competition.task.baseline import default_select_indices
 from competition.task.data import make_loader
 from competition.task.training import train_two_models
@@ -21,6 +23,7 @@ from grader.contest.reuse import grading_key
 from grader.grading import Settings, draft_record, find_data, open_training_splits
 from grader.grading.trainer import warm_up
 from grader.sandbox import Backend, nvidia
+from grader.validation.results import ResultsFile
 from tests.conftest import REPOSITORY
 
 CARD = {"gpu": "a card", "driver": "1.2", "cuda": "13.0", "cudnn": "91900"}
@@ -117,6 +120,17 @@ def test_what_a_part_found_is_whole_at_any_moment(tmp_path):
     for count in (1, 2):
         found.row("what", "a value\nof two lines")
         assert json.loads(found.path.read_text())["rows"] == [["what", "a value of two lines", None]] * count
+
+
+def test_references_go_on_from_the_stored_measurements(tmp_path, monkeypatch):
+    """Before a reference's first training its file gets what is stored of it, and of no other; then it stays."""
+    monkeypatch.chdir(REPOSITORY)
+    stored = ResultsFile(Path("reference_solutions/results/full-cuda.json")).measurements
+    expected = tuple(each for each in stored if each.conditions.reference == "co_teaching")
+    path = tmp_path / "co_teaching.json"
+    assert known("co_teaching", "full", path).measurements == expected != ()
+    monkeypatch.setattr(references, "REFERENCES_FOLDER", tmp_path)
+    assert known("co_teaching", "full", path).measurements == expected
 
 
 @pytest.mark.slow

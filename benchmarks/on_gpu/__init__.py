@@ -3,9 +3,9 @@
     python -m benchmarks.on_gpu [PART ...] [--out FOLDER] [--dry-run]
 
 Each part runs in a process of its own and has a time limit of its own, so that one which fails or hangs stops no other,
-and what it found until then is kept. Printed is one table; the folder gets ``on_gpu.json``, the measurements of the
-references, and what each part printed. ``--dry-run`` goes the same way on the CPU with the debug profile. The exit
-status is 1 where a part failed or something does not hold.
+and what it found until then is kept. Stages follow each other; the parts of one run side by side. Printed is one table;
+the folder gets ``on_gpu.json``, the measurements of the references, and what each part printed. ``--dry-run`` goes the
+same way on the CPU with the debug profile. The exit status is 1 where a part failed or something does not hold.
 
     plan         what a part is told: device, profiles, how much of it
     gradings     gradings by the command line, several at once
@@ -16,4 +16,5 @@ status is 1 where a part failed or something does not hold.
     hostile      cells that attack the card
     references   all references, against their bands
     speed        where the time goes
+    timeline     one grading, with the moment of each phase
 """

@@ -1,6 +1,7 @@
 """All references and the oracle on a GPU: measurements, and whether they lie inside their bands.
 
-What one reference reached is written as its trainings end; another run into the same folder goes on from there.
+What was measured before under the same conditions, the card among them, is not trained again. What one reference
+reaches is written as its trainings end; another run into the same folder goes on from there.
 """
 
 from __future__ import annotations
@@ -14,16 +15,28 @@ from pathlib import Path
 
 from benchmarks.on_gpu.plan import Found, Plan
 from competition.task.constants import NUM_THREADS
-from grader.validation.bands import find_references, read_bands
+from grader.validation.bands import REFERENCES_FOLDER, find_references, read_bands
 from grader.validation.results import Result, ResultsFile, markdown_table
 
 SEEDS = 3
 SLOWEST_FIRST = ("sag_gate", "best", "datarater_filter", "dvrl_filter")
 
 
+def known(name: str, profile: str, path: Path) -> ResultsFile:
+    """Open the file of one reference's measurements; at first it gets those that are stored beside the references."""
+    results = ResultsFile(path)
+    if not results.measurements:
+        for measurement in ResultsFile(REFERENCES_FOLDER / "results" / f"{profile}-cuda.json").measurements:
+            if measurement.conditions.reference == name:
+                results.add(measurement)
+    return results
+
+
 def validate(plan: Plan, name: str, profile: str, runs: Path) -> tuple[str, Path]:
     """Run ``grader validate`` for one reference; return what it said, and where its measurements are."""
     results = plan.out / "references" / f"{profile}-{name}.json"
+    if not plan.dry_run:
+        known(name, profile, results)
     command = [sys.executable, "-m", "grader", "validate", name, "--profile", "debug" if plan.dry_run else profile]
     command += [
         "--seeds",

@@ -5,7 +5,7 @@
     engine        one grading from bytes to record
     training      the training against a notebook in its sandbox
     gateway       the trusted end of the socket
-    trainer       opens verified data, scores models
+    trainer       opens verified data, trains against a notebook, scores models
     trusted       a training with our own selection function, without a sandbox
     record        the record
     artifacts     what a grading produces besides it

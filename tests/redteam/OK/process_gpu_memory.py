@@ -1,6 +1,6 @@
 # ATTACK [process]: takes all the memory of the GPU, and keeps it
-# STOPPED BY: the training has reserved what it needs before the notebook starts; the memory comes back when the notebook
-#   is dead
+# STOPPED BY: the training has reserved what it needs before the solution cell starts; the memory comes back when the
+#   notebook is dead
 # NEEDS: cuda
 import torch
 

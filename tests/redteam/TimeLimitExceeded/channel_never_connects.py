@@ -1,5 +1,5 @@
 # ATTACK [channel]: never connects, and keeps the notebook alive
-# STOPPED BY: the participant's clock runs from the notebook's start
+# STOPPED BY: the participant's clock runs from the solution cell's start
 import time
 
 time.sleep(100_000)
