@@ -153,7 +153,7 @@ def test_a_solution_cell_waits_for_the_trainer(grade, monkeypatch):
     monkeypatch.setattr(grader.grading.trainer, "get_ready", late)
     graded = grade("import time\nraise RuntimeError(f'it began at {time.monotonic()} s')")
     assert float(graded.record["message"].split("it began at ")[1].split(" s")[0]) > ready[0]
-    assert 8 < graded.record["seconds"]
+    assert graded.record["seconds"] > 8
     assert graded.record["clock_seconds"] < 8
 
 

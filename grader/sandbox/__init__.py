@@ -57,7 +57,6 @@ __all__ = [
     "Job",
     "Limits",
     "ParticipantClock",
-    "Running",
     "Watchdog",
     "bwrap_problem",
     "card",
