@@ -76,7 +76,7 @@ TimeOption = Annotated[
     typer.Option(
         min=1,
         metavar="SECONDS",
-        help="How long the training may wait for the notebook: its start and all calls together.",
+        help="How long the training may wait for the notebook: its solution cell and all calls together.",
         show_default="contest.toml, else 280",
     ),
 ]

@@ -1,6 +1,7 @@
 """The trusted end of the wire, against a client that may do anything."""
 
 import socket
+import stat
 import threading
 import time
 
@@ -113,6 +114,13 @@ def test_only_one_connection_is_accepted(tmp_path):
         connection.sendall(pick([0], [0]))
 
     assert exchange(tmp_path, answer) == [[[0], [0]]]
+
+
+def test_a_container_s_user_may_connect(tmp_path):
+    """The socket may be written by anybody; who may come near it is a matter of the folder around."""
+    with Gateway(tmp_path, ParticipantClock()):
+        [only] = tmp_path.iterdir()
+        assert (only.name, stat.S_IMODE(only.stat().st_mode)) == ("socket", 0o666)
 
 
 def test_a_notebook_that_never_connects_is_noticed(tmp_path):

@@ -50,6 +50,7 @@ class Gateway:
         try:
             self._listener.bind(str(unheard))
             self._listener.listen(1)
+            unheard.chmod(0o666)  # for a container's own user; nobody else may enter the folder around this one
             unheard.rename(self._path)  # where it is seen, it listens
         except OSError:
             self._listener.close()

@@ -214,7 +214,7 @@ def run_in_container(engine: str, job: Job) -> Iterator[Running]:
         require_readable(folder)
     job.gateway.chmod(0o755)
     for path in job.gateway.iterdir():
-        path.chmod(0o666 if path.is_socket() else 0o644)
+        path.chmod(0o644)
     pipe = OutputPipe(job.gateway / OUTPUT_PIPE, job.limits.output_bytes)
     name = f"label-noise-{secrets.token_hex(8)}"
     try:

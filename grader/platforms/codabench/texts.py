@@ -19,7 +19,7 @@ WHAT_HAPPENED = {
     "OK": "every batch was answered",
     "PresentationError": "no notebook, not one solution cell, or something else than two index lists returned",
     "RuntimeError": "your code raised an error, or ended the notebook early",
-    "TimeLimitExceeded": "your notebook took longer than it may: its start and all calls together",
+    "TimeLimitExceeded": "your notebook took longer than it may: its solution cell and all calls together",
     "MemoryLimitExceeded": "it used more memory than it may",
     "OutputLimitExceeded": "it wrote more than it may",
 }
