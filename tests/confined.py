@@ -43,6 +43,8 @@ class Ended:
 def run_confined(code, folder, backend=Backend.BWRAP, *, waited_for=True, **limits):
     """Run code in the sandbox, or without one, until it ends or breaks a limit: in its turn, or in the training's."""
     allowed, clock = replace(Limits(seconds=90.0, guard=110.0), **limits), ParticipantClock()
+    with clock.waiting():
+        pass  # it has connected; before that, nothing of the participant runs
     with gateway_folder() as gateway:
         (gateway / INPUT_NOTEBOOK).write_text("{}")
         job = Script(gateway, folder, folder, "cpu", 1, allowed, code=code)
