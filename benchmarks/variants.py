@@ -112,12 +112,12 @@ def validated(name: str, data: Sequence[str], seeds: int, results: Path, folder:
     return {"name": name} | {key: [entry[key] for entry in wanted] for key in ("test_a", "test_b", "purity")}
 
 
-def lay_beside(results: Path, profile: str) -> None:
-    """Copy the measurements that are kept with the references to a file, unless it is there.
+def lay_beside(results: Path, name: str) -> None:
+    """Copy the measurements that are kept with the references under a name, such as "full", to a file not yet there.
 
     ``grader validate`` takes from it what was measured under its conditions, and measures the rest.
     """
-    kept = REFERENCES_FOLDER / "results" / f"{profile}.json"
+    kept = REFERENCES_FOLDER / "results" / f"{name}.json"
     if kept.exists() and not results.exists():
         shutil.copyfile(kept, results)
 

@@ -25,7 +25,7 @@ from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 NOTEBOOK_FILE = "starter_notebook.ipynb"
 SERVE_MAGIC = "%%solution"
 WAIT = """# The grader's cell: the next one starts when the training is ready. It leaves no names.
-while not __import__("os").path.exists({!r}):
+while not __import__("os").path.exists(GATEWAY_SOCKET):
     __import__("time").sleep(0.01)"""
 MAX_CELL_BYTES = 64 * 1024
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab and VS Code, for Colab
@@ -176,11 +176,10 @@ def graft(solution: str) -> NotebookNode:
     return notebook
 
 
-def notebook_to_serve(solution: str, awaited: str) -> NotebookNode:
+def notebook_to_serve(solution: str) -> NotebookNode:
     """Build the notebook that the grader runs; a magic of the notebook's own takes its solution cell as text.
 
-    Args:
-        awaited: the path of the file, in the notebook's working folder, for which the solution cell waits.
+    That cell waits until the grader's socket is there.
 
     Raises:
         CellError: see `graft`.
@@ -188,5 +187,5 @@ def notebook_to_serve(solution: str, awaited: str) -> NotebookNode:
     notebook = graft(solution)
     index = next(index for index, cell in enumerate(notebook.cells) if cell.id == "solution")
     notebook.cells[index].source = f"{SERVE_MAGIC}\n{notebook.cells[index].source}"
-    notebook.cells.insert(index, new_code_cell(WAIT.format(awaited), id="wait"))
+    notebook.cells.insert(index, new_code_cell(WAIT, id="wait"))
     return notebook

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from competition.notebook import SERVE_MAGIC
-from grader.sandbox import GATEWAY_SOCKET, INPUT_NOTEBOOK, Job
-from grader.sandbox.job import GATEWAY_FOLDER, OUTPUT_NOTEBOOK
+from grader.sandbox import INPUT_NOTEBOOK, Job
+from grader.sandbox.job import GATEWAY_FOLDER, OUTPUT_NOTEBOOK, SOCKET
 
 ANSWER = f"""
 import array, json, os, shutil, socket, struct, time, traceback
@@ -20,7 +20,7 @@ cells = ["".join(cell["source"]) for cell in json.load(open("{OUTPUT_NOTEBOOK}")
 header = struct.Struct("<4sIIq")
 names = {{}}
 try:
-    while not os.path.exists("{GATEWAY_SOCKET}"):
+    while not os.path.exists("{GATEWAY_FOLDER}/{SOCKET}"):
         time.sleep(0.01)
     os.listdir("train/data")
     exec(solution, names)
@@ -29,7 +29,7 @@ except BaseException:
     json.dump({{"cells": [{{"outputs": [error]}}]}}, open("{OUTPUT_NOTEBOOK}", "w"))
     raise
 with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect("{GATEWAY_SOCKET}")
+    connection.connect("{GATEWAY_FOLDER}/{SOCKET}")
     stream = connection.makefile("rb")
     while True:
         kind, size, _, number = header.unpack(stream.read(header.size))

@@ -13,9 +13,9 @@ import torch
 
 import grader.grading.record
 from benchmarks.on_gpu import __main__ as on_gpu
-from benchmarks.on_gpu import references
 from benchmarks.on_gpu.plan import Found, Plan
-from benchmarks.on_gpu.references import known
+from benchmarks.on_gpu.references import measured
+from benchmarks.variants import lay_beside
 from competition.task.baseline import default_select_indices
 from competition.task.data import make_loader
 from competition.task.training import train_two_models
@@ -123,14 +123,16 @@ def test_what_a_part_found_is_whole_at_any_moment(tmp_path):
 
 
 def test_references_go_on_from_the_stored_measurements(tmp_path, monkeypatch):
-    """Before a reference's first training its file gets what is stored of it, and of no other; then it stays."""
+    """Before a reference's first training its file gets what is stored, of which its own counts; then it stays."""
     monkeypatch.chdir(REPOSITORY)
     stored = ResultsFile(Path("reference_solutions/results/full-cuda.json")).measurements
     expected = tuple(each for each in stored if each.conditions.reference == "co_teaching")
     path = tmp_path / "co_teaching.json"
-    assert known("co_teaching", "full", path).measurements == expected != ()
-    monkeypatch.setattr(references, "REFERENCES_FOLDER", tmp_path)
-    assert known("co_teaching", "full", path).measurements == expected
+    lay_beside(path, "full-cuda")
+    assert measured(ResultsFile(path), "co_teaching") == expected != ()
+    path.write_text('{"measurements": []}')
+    lay_beside(path, "full-cuda")
+    assert measured(ResultsFile(path), "co_teaching") == ()
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ STAGES = (
 )
 """The parts, in their order, and how many seconds each may take; those of one stage run side by side."""
 SECONDS = {name: seconds for stage in STAGES for name, seconds in stage.items()}
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,12 @@ class Part:
     log: Path
     result: Path
 
-    def ended(self) -> str:
-        """Wait for its end, or its time limit; say which it was."""
+    def ended(self) -> str | None:
+        """Say how it ended, also where its time is over; None as long as it may go on."""
+        if (status := self.process.poll()) is not None:
+            return f"exit status {status}"
         limit = SECONDS[self.name]
-        try:
-            status = self.process.wait(max(self.started + limit - time.monotonic(), 0.0))
-        except subprocess.TimeoutExpired:
-            return f"not done after {limit} s"
-        return f"exit status {status}"
+        return f"not done after {limit} s" if time.monotonic() - self.started > limit else None
 
     def kill(self) -> None:
         """Kill it, unless it has ended, with all that it started."""
@@ -87,15 +86,18 @@ def start_part(name: str, plan: Plan) -> Part:
 
 
 def run_stage(names: list[str], plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Run parts side by side; yield each one's name and what it found, also where it is killed at its time limit."""
-    parts = [start_part(name, plan) for name in names]
+    """Run parts side by side; as each ends, or is killed at its time limit, yield its name and what it found."""
+    running = [start_part(name, plan) for name in names]
     try:
-        for part in sorted(parts, key=lambda part: SECONDS[part.name]):
-            ended = part.ended()
-            part.kill()
-            yield part.name, part.found(ended)
+        while running:
+            for part in list(running):
+                if (ended := part.ended()) is not None:
+                    part.kill()
+                    running.remove(part)
+                    yield part.name, part.found(ended)
+            time.sleep(POLL_SECONDS)
     finally:
-        for part in parts:
+        for part in running:
             part.kill()
 
 
@@ -135,19 +137,20 @@ def main() -> int:
     machine = {"torch": torch.__version__, "python": sys.version.split()[0], "cpus": os.cpu_count()}
     machine |= {} if plan.dry_run else card()
     whole: dict[str, Any] = {"machine": machine, "dry_run": plan.dry_run, "seconds": 0.0, "parts": {}}
-    started, parts = time.monotonic(), whole["parts"]
+    started, parts = time.monotonic(), {}
     try:
         for profile in ("debug",) if plan.dry_run else ("debug", "standard", "full"):
             plan.data(profile)
         for stage in STAGES:
             for name, found in run_stage([name for name in stage if name in wanted], plan):
                 parts[name] = found
+                whole["parts"] = {each: parts[each] for each in SECONDS if each in parts}
                 whole["seconds"] = time.monotonic() - started
                 (plan.out / "on_gpu.json").write_text(json.dumps(whole, indent=1) + "\n")
                 print(f"{name}: {found['seconds']:.0f} s", file=sys.stderr, flush=True)
     finally:  # where it is stopped, what it has until then
         print(f"{', '.join(f'{name} {value}' for name, value in machine.items())}; {whole['seconds']:.0f} s in all\n")
-        print(table(parts))
+        print(table(whole["parts"]))
     return int(any(met is False for found in parts.values() for _, _, met in found["rows"]))
 
 

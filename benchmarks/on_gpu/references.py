@@ -14,29 +14,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.on_gpu.plan import Found, Plan
+from benchmarks.variants import lay_beside
 from competition.task.constants import NUM_THREADS
-from grader.validation.bands import REFERENCES_FOLDER, find_references, read_bands
-from grader.validation.results import Result, ResultsFile, markdown_table
+from grader.validation.bands import find_references, read_bands
+from grader.validation.results import Measurement, Result, ResultsFile, markdown_table
 
 SEEDS = 3
 SLOWEST_FIRST = ("sag_gate", "best", "datarater_filter", "dvrl_filter")
 
 
-def known(name: str, profile: str, path: Path) -> ResultsFile:
-    """Open the file of one reference's measurements; at first it gets those that are stored beside the references."""
-    results = ResultsFile(path)
-    if not results.measurements:
-        for measurement in ResultsFile(REFERENCES_FOLDER / "results" / f"{profile}-cuda.json").measurements:
-            if measurement.conditions.reference == name:
-                results.add(measurement)
-    return results
+def measured(results: ResultsFile, name: str) -> tuple[Measurement, ...]:
+    """Return the measurements of one reference."""
+    return tuple(each for each in results.measurements if each.conditions.reference == name)
 
 
 def validate(plan: Plan, name: str, profile: str, runs: Path) -> tuple[str, Path]:
     """Run ``grader validate`` for one reference; return what it said, and where its measurements are."""
     results = plan.out / "references" / f"{profile}-{name}.json"
+    results.parent.mkdir(exist_ok=True)
     if not plan.dry_run:
-        known(name, profile, results)
+        lay_beside(results, f"{profile}-cuda")
     command = [sys.executable, "-m", "grader", "validate", name, "--profile", "debug" if plan.dry_run else profile]
     command += [
         "--seeds",
@@ -70,16 +67,12 @@ def measure(plan: Plan, found: Found) -> None:
             everything = ResultsFile(path)
             for (name, of), (failure, results) in zip(jobs, done, strict=True):
                 if of == profile:
-                    for measurement in ResultsFile(results).measurements:
+                    for measurement in measured(ResultsFile(results), name):
                         everything.add(measurement)
                     if failure:
                         found.row(f"{name} on {profile}", failure, False)
             bands = read_bands(profile, plan.device)
-            results_of = [
-                Result(name, made, bands.get(name))
-                for name in names
-                if (made := tuple(m for m in everything.measurements if m.conditions.reference == name))
-            ]
+            results_of = [Result(name, made, bands.get(name)) for name in names if (made := measured(everything, name))]
             path.with_suffix(".md").write_text(markdown_table(results_of))
             for result in results_of:
                 spread = ", ".join(f"{value:.4f}" for value in result.values("test_a"))

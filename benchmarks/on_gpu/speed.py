@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.at_home import train_at_home
-from benchmarks.on_gpu.gradings import grade_at_once
+from benchmarks.on_gpu.gradings import SECONDS, grade_at_once
 from benchmarks.on_gpu.plan import CO_TEACHING, Found, Plan
 from competition.task.constants import NUM_EPOCHS
 from competition.task.data import load_data
@@ -78,7 +78,11 @@ def phases_of_a_grading(plan: Plan, data: Path, found: Found) -> None:
     """Grade in a process of its own, and tell how long each phase took."""
     command = [sys.executable, "-m", "benchmarks.on_gpu.timeline", str(CO_TEACHING), str(data)]
     command += [plan.device, plan.backend.value, str(plan.threads)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+    except subprocess.SubprocessError as error:
+        found.row("phases of a grading", str(error), False)
+        return
     said = json.loads(ran.stdout.splitlines()[-1])
     found.details["timeline"] = said
     phases = [phase for phase in said["phases"] if not phase[0].startswith("epoch") or phase[0].startswith("epoch 1 ")]

@@ -26,8 +26,6 @@ from grader.grading.record import Record
 from grader.grading.settings import Settings
 from grader.verdicts import InfrastructureError
 
-CUDA_FAILURES = (torch.OutOfMemoryError, torch.AcceleratorError)
-
 Splits = dict[str, Split]
 
 

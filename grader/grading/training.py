@@ -20,7 +20,6 @@ from grader.grading.data_folder import DataFolder
 from grader.grading.settings import Settings
 from grader.safe_io import parse_json, plain_message
 from grader.sandbox import (
-    GATEWAY_SOCKET,
     INPUT_NOTEBOOK,
     Job,
     ParticipantClock,
@@ -105,8 +104,9 @@ def run_training(submission: Submission, folder: DataFolder, splits: Splits, set
     models: list[SmallMobileNet] = []
     history: list[Epoch] = []
     with gateway_folder() as socket_folder:
-        served = notebook_to_serve(submission.solution, awaited=GATEWAY_SOCKET)
-        (socket_folder / INPUT_NOTEBOOK).write_text(notebook_text(served), encoding="utf-8")
+        (socket_folder / INPUT_NOTEBOOK).write_text(
+            notebook_text(notebook_to_serve(submission.solution)), encoding="utf-8"
+        )
         job = Job(
             gateway=socket_folder,
             train=folder.folder_of(settings.train) / settings.train,
@@ -156,10 +156,10 @@ def run_training(submission: Submission, folder: DataFolder, splits: Splits, set
 
 
 def cuda_failures() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which a CUDA device fails, once there is one that may be such."""
-    from grader.grading.trainer import CUDA_FAILURES
+    """Return the exceptions by which a CUDA device fails."""
+    import torch  # slow to load; whoever caught something that may be one has loaded it
 
-    return CUDA_FAILURES
+    return torch.OutOfMemoryError, torch.AcceleratorError
 
 
 def train_with_retries(submission: Submission, folder: DataFolder, splits: Splits, settings: Settings) -> Training:

@@ -34,7 +34,6 @@ from grader.sandbox.confined import confined_problem, run_confined
 from grader.sandbox.container import run_in_container
 from grader.sandbox.job import (
     DEFAULT_IMAGE,
-    GATEWAY_SOCKET,
     INPUT_NOTEBOOK,
     NUMERIC_VARIABLES,
     Backend,
@@ -50,7 +49,6 @@ from grader.sandbox.watchdog import Watchdog
 
 __all__ = [
     "DEFAULT_IMAGE",
-    "GATEWAY_SOCKET",
     "INPUT_NOTEBOOK",
     "NUMERIC_VARIABLES",
     "Backend",

@@ -94,9 +94,10 @@ class OffTurnWork:
 
     def look(self, cpu_seconds: Callable[[], float]) -> None:
         """Add what was worked since the last look; `cpu_seconds` tells all CPU time of the notebook so far."""
-        if not self._clock.read().begun:
+        reading = self._clock.read()
+        if not reading.begun:
             return
-        before = self._clock.read().seconds
+        before = reading.seconds
         used = cpu_seconds()
         after = self._clock.read().seconds
         if self._before is not None:

@@ -19,7 +19,6 @@ INPUT_NOTEBOOK = "notebook.ipynb"
 OUTPUT_NOTEBOOK = "executed.ipynb"
 GATEWAY_FOLDER = "gateway"
 SOCKET = "socket"
-GATEWAY_SOCKET = f"{GATEWAY_FOLDER}/{SOCKET}"
 # As "python -m papermill", without the grammar that the package `competition` leaves out too.
 PAPERMILL = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
 LONGEST_ADDRESS = 107  # bytes of the path of a Unix socket
