@@ -5,7 +5,6 @@ Where the help of an option says contest.toml, `grader.contest_file` fills it fr
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from competition.task.constants import NUM_THREADS, SEED
 from grader.safe_io import file_problem, folder_problem, plain_line, plain_name, plain_text
-from grader.sandbox import DEFAULT_IMAGE, Backend
+from grader.sandbox import DEFAULT_IMAGE, Backend, cuda_is_available
 
 PARTICIPANT, USAGE, OURS, INTERRUPTED = 1, 2, 3, 130
 LARGEST_SEED = 2**32 - 1
@@ -130,24 +129,6 @@ def require_writable(*, files: Iterable[Path | None] = (), folders: Iterable[Pat
     ]
     if found := next((problem for problem in problems if problem), None):
         raise typer.BadParameter(found)
-
-
-def has_cuda_driver() -> bool:
-    """Say whether the library of NVIDIA's driver can be loaded."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
-
-
-def cuda_is_available() -> bool:
-    """Say whether torch can use a GPU; where NVIDIA's driver is not installed, without loading torch to ask it."""
-    if not has_cuda_driver():
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def chosen_device(device: Device) -> str:

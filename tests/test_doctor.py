@@ -27,6 +27,7 @@ from grader.contest.readiness import (
     OLDEST_PYTHON,
     State,
     data_check,
+    draw_check,
     gpu_check,
     grading_check,
     libraries_check,
@@ -35,6 +36,7 @@ from grader.contest.readiness import (
     python_check,
     room_check,
     sandbox_check,
+    seed_check,
     socket_check,
     store_check,
 )
@@ -71,6 +73,10 @@ FREE = (5 * GIB, GIB)  # little, and too little
         (socket_check("set the variable TMPDIR"), MISSING, "TMPDIR"),
         (data_check(None, ["train", "val"]), OK, "whole and unchanged: train, val"),
         (data_check("no data in data: build it", []), MISSING, "build it"),
+        (seed_check(2**127), OK, "secret"),
+        (seed_check(2026), WARNING, "--seed 2026, for practice.*build without --seed"),
+        (draw_check("redraw-1", ["train", "redraw-1"]), OK, "trains on redraw-1"),
+        (draw_check("redraw-2", ["train", "redraw-1"]), MISSING, "does not have.*--seed from.*--redraw 2 and another"),
         (notebook_check(HERE, "text", "text"), OK, "equals a fresh build"),
         (notebook_check(HERE, "text", "another"), WARNING, "differs from a fresh build: 'competition build-notebook'"),
         (notebook_check(HERE, None, "another"), WARNING, "is missing: 'competition build-notebook'"),
@@ -231,8 +237,18 @@ def test_a_sound_contest_exits_with_0_and_grades_nothing_when_quick(data, tmp_pa
     monkeypatch.setattr(doctor, "try_grading", None)
     result = run_doctor(tmp_path, data, "--quick")
     assert result.exit_code == 0, result.output
-    assert "11 checks: 0 missing" in result.output
+    assert "13 checks: 0 missing" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draw_that_the_final_needs_is_missed_before_the_contest(data, tmp_path, monkeypatch):
+    """The final's draw is that of the contest file; one that the data does not have is missing, with its remedy."""
+    monkeypatch.setattr(doctor, "try_grading", None)
+    file = tmp_path / "contest.toml"
+    file.write_text('[final]\ntrain = "redraw-1"\n')
+    result = run_doctor(tmp_path, data, "--quick", "--contest", str(file))
+    assert result.exit_code == 3
+    assert_said("final +missing +it is to train on redraw-1.*--redraw 1", result.output.replace("\n", " "))
 
 
 def test_what_is_missing_exits_with_3(data, tmp_path, monkeypatch):
@@ -240,7 +256,7 @@ def test_what_is_missing_exits_with_3(data, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     result = run_doctor(tmp_path, data)
     assert result.exit_code == 3
-    assert "12 checks: 2 missing" in result.output
+    assert "14 checks: 2 missing" in result.output
     rows = {line.split("  ")[1].strip(): line for line in result.output.splitlines() if line.startswith("  ")}
     assert_said("missing .*apt-get install bubblewrap", rows["sandbox"])
     assert_said("missing .*ended as InfrastructureError", rows["grading"])

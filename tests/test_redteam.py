@@ -270,7 +270,7 @@ def test_an_attack_on_the_card_ends_with_its_notebook(attack, grade, spotless, m
     graded = grade(attack.submission(), "--device", "cuda", *ONE_THREAD)
     record_property("verdict", graded.record["verdict"])
     record_property("seconds", graded.record["seconds"])
-    record_property("of these the training's own", graded.record["seconds"] - graded.record["clock_seconds"])
+    record_property("of these not the notebook's turn", graded.record["seconds"] - graded.record["clock_seconds"])
     check_verdict(attack, graded, spotless.data)
     record_property("seconds until the card was free", seconds_until(lambda: free_memory() > free - SPARE_MEMORY))
     after = train_on_the_card(spotless.data)
@@ -321,7 +321,7 @@ def test_kernel_settings_would_be_reached_where_they_are_writable(grade, organiz
     """Where root grades, a notebook could open the kernel's settings for writing, were they not mounted read-only."""
     if not os.access("/proc/sys/kernel/core_pattern", os.W_OK):
         pytest.skip("whoever runs this may not write the kernel's settings either")
-    monkeypatch.setattr(grader.sandbox.bubblewrap, "KERNEL_SETTINGS", ())
+    monkeypatch.setattr(grader.sandbox.bubblewrap, "kernel_settings", list)
     graded = grade(NAMED["files_kernel_settings"].submission(), *ONE_THREAD)
     assert "REACHED /proc/sys" in graded.record["message"]
 

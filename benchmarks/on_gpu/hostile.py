@@ -1,4 +1,4 @@
-"""Cells that attack the card: the tests of the red-team corpus that need a GPU, with what they noted."""
+"""The tests that need a GPU, with what they noted: most are cells of the red-team corpus that attack the card."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from benchmarks.on_gpu.tests import run_tests
 
 def measure(plan: Plan, found: Found) -> None:
     """Run this part."""
-    run_tests(plan, found, "cuda and slow")
+    run_tests(plan, found, "cuda")

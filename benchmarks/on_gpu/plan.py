@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from competition.task.constants import NUM_THREADS
 from grader.grading import find_data
 from grader.safe_io import write_whole
 from grader.sandbox import Backend
-from grader.validation.references import practice_data
 
 CO_TEACHING = Path("reference_solutions/co_teaching.py")
 
@@ -24,11 +24,13 @@ class Plan:
         out: the folder for files.
         dry_run: whether to go the same way on the CPU, with the smallest data and few of everything.
         backend: how notebooks are isolated.
+        end: `time.monotonic()` at which the part is killed.
     """
 
     out: Path
     dry_run: bool
     backend: Backend
+    end: float
 
     @property
     def device(self) -> str:
@@ -40,8 +42,19 @@ class Plan:
         """CPU threads of a training; one in a dry run, which stands among other tests."""
         return 1 if self.dry_run else NUM_THREADS
 
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The practice data that the parts use."""
+        return ("debug",) if self.dry_run else ("full", "standard", "debug")
+
+    def left(self) -> float:
+        """Return how many seconds are left."""
+        return self.end - time.monotonic()
+
     def data(self, profile: str) -> Path:
         """Return the practice data of a profile; in a dry run that of the smallest."""
+        from grader.validation.references import practice_data  # torch is loaded where it is needed, not before
+
         return practice_data("debug" if self.dry_run else profile)
 
     def public(self, profile: str) -> Path:
@@ -64,8 +77,13 @@ class Found:
     details: dict[str, Any] = field(default_factory=dict)
 
     def row(self, what: str, value: str, met: bool | None = None) -> None:
-        """Add a row."""
-        self.rows.append((what, " ".join(value.split()), met))
+        """Add a row, or renew the one that says the same of what."""
+        row = (what, " ".join(value.split()), met)
+        places = [place for place, (known, *_) in enumerate(self.rows) if known == what]
+        if places:
+            self.rows[places[0]] = row
+        else:
+            self.rows.append(row)
         self.write()
 
     def write(self) -> None:

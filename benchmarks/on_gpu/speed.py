@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -16,19 +12,19 @@ from typing import Any
 import torch
 
 from benchmarks.at_home import train_at_home
+from benchmarks.on_gpu.commands import CommandError, run
 from benchmarks.on_gpu.gradings import SECONDS, grade_at_once
 from benchmarks.on_gpu.plan import CO_TEACHING, Found, Plan
 from competition.task.constants import NUM_EPOCHS
-from competition.task.data import load_data
-from competition.task.training import train_two_models
 from grader.grading import Settings, find_data, open_training_splits
 from grader.grading.trainer import evaluate, open_verified, warm_up
 
 TRAINING_SECONDS, GRADING_SECONDS, TIMES_FASTER, MOST = 10.0, 25.0, 3.0, 8  # the goals
-PROFILED_BATCHES = 8
+SHOWN_COUNTS = 12
 PHASES = {
     "imports": "imports, and the card's name",
-    "starting": "the notebook's kernel starts, beside it data and warm-up",
+    "starting": "the notebook's kernel starts, beside it torch, data and warm-up",
+    "solution cell": "solution cell, and what the kernel still needs to start",
     "epoch 1 of 6": "training, its function, and the end of the notebook",
 }
 
@@ -42,85 +38,59 @@ def timed(body: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def half(targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Select the half of a batch with the peer's smallest losses."""
-    return [loss.argsort()[: len(targets) // 2] for loss in reversed(losses)]
-
-
-def count(batches: Any, validation: Any, device: str) -> Counter[str]:
-    """Count what a training of one epoch launches, copies and waits for on the card."""
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    if device == "cuda":
-        activities.append(torch.profiler.ProfilerActivity.CUDA)
-    with torch.profiler.profile(activities=activities) as profile:
-        train_two_models(batches, validation, half, device=torch.device(device), epochs=1, progress=None)
-    counted: Counter[str] = Counter()
-    for event in profile.events():
-        name = event.name
-        if str(event.device_type).endswith("CUDA"):
-            counted[name.split(" (")[0] if name.startswith("Memcpy") else "kernels"] += 1
-            counted["busy, ms"] += event.device_time_total / 1000
-        elif name in ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaLaunchKernel"):
-            counted[name] += 1
-    return counted
-
-
-def count_per_step(plan: Plan) -> dict[str, float]:
-    """Count per batch, without models, validation and a first use: by how much twice as many batches differ."""
-    train_loader, val_loader = load_data(plan.public("full"))
-    batches, nothing = list(itertools.islice(train_loader, 2 * PROFILED_BATCHES)), list(val_loader)[:1]
-    some = batches[: len(batches) // 2]
-    fewer, more = (count(which, nothing, plan.device) for which in (some, batches))
-    return {name: (more[name] - fewer[name]) / (len(batches) - len(some)) for name in more}
-
-
 def phases_of_a_grading(plan: Plan, data: Path, found: Found) -> None:
     """Grade in a process of its own, and tell how long each phase took."""
-    command = [sys.executable, "-m", "benchmarks.on_gpu.timeline", str(CO_TEACHING), str(data)]
-    command += [plan.device, plan.backend.value, str(plan.threads)]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
-    except subprocess.SubprocessError as error:
-        found.row("phases of a grading", str(error), False)
-        return
-    said = json.loads(ran.stdout.splitlines()[-1])
+    arguments = ["-m", "benchmarks.on_gpu.timeline", str(CO_TEACHING), str(data)]
+    arguments += [plan.device, plan.backend.value, str(plan.threads), str(time.time())]
+    said = json.loads(run(*arguments, seconds=min(SECONDS, plan.left())).splitlines()[-1])
     found.details["timeline"] = said
+    record = said["record"]
+    found.row("the grading by phases", f"{record['verdict']}: {record['message']}", record["verdict"] == "OK")
     phases = [phase for phase in said["phases"] if not phase[0].startswith("epoch") or phase[0].startswith("epoch 1 ")]
     for (phase, begun), (_, ended) in pairwise(phases):
         found.row(f"phase: {PHASES.get(phase, phase)}", f"{ended - begun:.2f} s")
     found.row("phase: all, from the start of the process", f"{phases[-1][1]:.2f} s")
-    found.row("of this in its function", f"{said['record']['answer_seconds']:.2f} s")
+    found.row("of this in its function", f"{record['answer_seconds']:.2f} s")
 
 
-def gradings_at_once(plan: Plan, data: Path, bare: float, found: Found) -> None:
-    """Grade 1, 2, 4 and 8 times at once on one card, what counts most first."""
+def steps_of_a_training(plan: Plan, public: Path, found: Found) -> None:
+    """Tell what one step launches, copies and waits for."""
+    said = run("-m", "benchmarks.on_gpu.steps", str(public), plan.device, seconds=min(SECONDS, plan.left()))
+    counted = json.loads(said.splitlines()[-1])
+    found.details["per step"] = counted
+    for name in sorted(counted, key=lambda name: -counted[name])[:SHOWN_COUNTS]:
+        found.row(f"per step: {name}", f"{counted[name]:.2f}")
+
+
+def attempt(body: Callable[..., None], what: str, *arguments: Any) -> None:
+    """Run one of several measurements; one that fails gets a row, and stops no other. `arguments` end with the rows."""
+    try:
+        body(*arguments)
+    except CommandError as error:
+        arguments[-1].row(what, str(error), False)
+
+
+def gradings_at_once(plan: Plan, data: Path, at_once: int, rates: dict[int, float], found: Found) -> float:
+    """Grade so many times at once on one card; return how many seconds the first one took."""
     cell = CO_TEACHING.read_text(encoding="utf-8")
-    rates: dict[int, float] = {}
-    for at_once in (1, 2) if plan.dry_run else (1, 8, 4, 2):
-        started = time.monotonic()
-        graded = grade_at_once(
-            [cell] * at_once, at_once, data, plan.device, plan.backend.value, "--threads", str(plan.threads)
-        )
-        rates[at_once] = 60 * at_once / (time.monotonic() - started)
-        good = [result.record for result in graded if result.record.get("verdict") == "OK"]
-        same = len({tuple(record["bac"]) for record in good}) == 1 and len(good) == at_once
-        if at_once == 1:
-            whole = graded[0].seconds
-            met = plan.dry_run or whole <= GRADING_SECONDS
-            found.row("whole grading, full", f"{whole:.1f} s, {whole / bare:.2f} times the bare training", met)
-        found.row(
-            f"{at_once} at once",
-            f"{rates[at_once]:.1f} gradings/min, {rates[at_once] / rates[1]:.2f} times one; BACs "
-            + ("the same" if same else f"OTHER: {list(map(str, graded))}"),
-            same and (plan.dry_run or at_once < MOST or rates[at_once] >= TIMES_FASTER * rates[1]),
-        )
+    started = time.monotonic()
+    graded = grade_at_once([cell] * at_once, at_once, data, plan)
+    rates[at_once] = 60 * at_once / (time.monotonic() - started)
+    good = [result.record for result in graded if result.record.get("verdict") == "OK"]
+    same = len({tuple(record["bac"]) for record in good}) == 1 and len(good) == at_once
     found.details["gradings per minute"] = rates
+    found.row(
+        f"{at_once} at once",
+        f"{rates[at_once]:.1f} gradings/min, {rates[at_once] / rates[1]:.2f} times one; BACs "
+        + ("the same" if same else f"OTHER: {list(map(str, graded))}"),
+        same and (plan.dry_run or at_once < MOST or rates[at_once] >= TIMES_FASTER * rates[1]),
+    )
+    return graded[0].seconds
 
 
 def measure(plan: Plan, found: Found) -> None:
     """Run this part."""
     data, public = plan.data("full"), plan.public("full")
-    phases_of_a_grading(plan, data, found)
     settings = Settings(data, "test_a", device=plan.device, threads=plan.threads, backend=plan.backend)
     folder = find_data(data)
     seconds, splits = timed(lambda: open_training_splits(folder))
@@ -136,8 +106,11 @@ def measure(plan: Plan, found: Found) -> None:
     found.row("bare training, full", f"{bare:.1f} s, {images / bare:,.0f} images/s", met)
     test_a = open_verified(folder, "test_a").dataset
     found.row("score test_a", f"{timed(lambda: evaluate(models, test_a))[0]:.2f} s")
-    gradings_at_once(plan, data, bare, found)
-    counted = count_per_step(plan)  # last: it is not known what a profiler leaves behind
-    found.details["per step"] = counted
-    for name in sorted(counted, key=lambda name: -counted[name])[:12]:
-        found.row(f"per step: {name}", f"{counted[name]:.2f}")
+    attempt(steps_of_a_training, "per step", plan, public, found)
+    rates: dict[int, float] = {}
+    whole = gradings_at_once(plan, data, 1, rates, found)
+    met = plan.dry_run or whole <= GRADING_SECONDS
+    found.row("whole grading, full", f"{whole:.1f} s, {whole / bare:.2f} times the bare training", met)
+    attempt(phases_of_a_grading, "the grading by phases", plan, data, found)
+    for at_once in (2,) if plan.dry_run else (8, 4, 2):  # what counts most first
+        gradings_at_once(plan, data, at_once, rates, found)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 
+from benchmarks.on_gpu.commands import run
 from benchmarks.on_gpu.plan import Found, Plan
 
 CODE = """
@@ -22,6 +21,5 @@ def measure(plan: Plan, found: Found) -> None:
     """Run this part."""
     for which in ("first", "second"):
         started = time.monotonic()
-        command = [sys.executable, "-c", CODE, plan.device]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        said = run("-c", CODE, plan.device, seconds=plan.left())
         found.row(f"{which} process", f"{time.monotonic() - started:.1f} s: {said}")

@@ -22,6 +22,10 @@ class Noting:
         self.outcomes: Counter[str] = Counter()
         self._found = found
 
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Run the quick ones first."""
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Take one phase of a test: the call, or a start or an end that went wrong."""
         if report.when != "call" and report.outcome == "passed":

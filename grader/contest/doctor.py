@@ -49,6 +49,7 @@ from grader.contest.readiness import (
     Check,
     State,
     data_check,
+    draw_check,
     gpu_check,
     grading_check,
     libraries_check,
@@ -57,6 +58,7 @@ from grader.contest.readiness import (
     python_check,
     room_check,
     sandbox_check,
+    seed_check,
     socket_check,
     store_check,
 )
@@ -64,9 +66,9 @@ from grader.contest.reuse import versions_text
 from grader.contest.store import Grading, Store
 from grader.contest_file import DEFAULT, ContestOption
 from grader.grading import Settings, combined_sha256, draft_record, find_data
-from grader.options import OURS, DataOption, Device, RunsOption, chosen_device, cuda_is_available, has_cuda_driver, say
+from grader.options import OURS, DataOption, Device, RunsOption, chosen_device, say
 from grader.safe_io import folder_problem, plain_line
-from grader.sandbox import bwrap_problem, kernel_limits, socket_problem
+from grader.sandbox import bwrap_problem, cuda_is_available, has_driver, kernel_limits, socket_problem
 from grader.verdicts import InfrastructureError
 
 LOOKS = {State.OK: "green", State.WARNING: "yellow", State.MISSING: "bold red"}
@@ -79,7 +81,7 @@ def check_machine(runs: Path) -> Iterator[Check]:
     yield libraries_check(*libraries())
     yield sandbox_check(bwrap_problem())
     yield limits_check(kernel_limits())
-    yield gpu_check(len(list(Path("/dev").glob("nvidia[0-9]*"))), has_cuda_driver(), cuda_is_available())
+    yield gpu_check(len(list(Path("/dev").glob("nvidia[0-9]*"))), has_driver(), cuda_is_available())
     temporary = Path(tempfile.gettempdir())
     yield room_of("room for runs", runs, LITTLE_ROOM, NO_ROOM)
     yield room_of("temporary files", temporary, LITTLE_SCRATCH, NO_SCRATCH)
@@ -105,10 +107,13 @@ def libraries() -> tuple[dict[str, str], dict[str, str]]:
     return installed, wanted
 
 
-def check_contest(data: Path, store: Path) -> Iterator[Check]:
-    """Check the data folder, the notebook in it, and the store."""
+def check_contest(data: Path, store: Path, draw: str) -> Iterator[Check]:
+    """Check the data folder, the notebook in it, the training draw of the final, and the store."""
     problem, splits = look_at_data(data)
     yield data_check(problem, splits)
+    if problem is None:
+        yield seed_check(int(read_manifest(data / "private")["seed"]))
+        yield draw_check(draw, [split for split in splits if is_training_draw(split)])
     if (data / "public" / MANIFEST_FILE).is_file():
         yield notebook_of(data / "public")
     draws = checksums_of_draws(data) if problem is None else set()
@@ -211,7 +216,7 @@ def doctor_command(
     checks: list[Check] = []
     with Console(stderr=True).status("looking at machine, data and store, then grading the starter notebook"):
         checks += check_machine(runs)
-        checks += check_contest(data, store)
+        checks += check_contest(data, store, contest.final.train)
         if not quick:
             checks.append(try_grading())
     table = Table("check", "", "found", box=SIMPLE)

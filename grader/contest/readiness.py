@@ -15,6 +15,7 @@ from grader.verdicts import Verdict
 
 OLDEST_PYTHON = (3, 11)
 GIB = 1024**3
+GIVEN_BITS = 64  # of a seed, at most, that somebody typed
 LITTLE_ROOM, NO_ROOM = 5 * GIB, GIB // 2  # bytes for runs: a thousand gradings take about 2 GiB, less is warned of
 LITTLE_SCRATCH, NO_SCRATCH = GIB, GIB // 10  # bytes for temporary files: a run is packed there, models and all
 
@@ -129,6 +130,31 @@ def data_check(problem: str | None, splits: Sequence[str]) -> Check:
     if problem is not None:
         return Check("data", State.MISSING, problem)
     return Check("data", State.OK, f"whole and unchanged: {', '.join(splits)}")
+
+
+def seed_check(seed: int) -> Check:
+    """Judge the seed that data was built with: one that `build-data` drew has 128 bits."""
+    if seed.bit_length() <= GIVEN_BITS:
+        return Check(
+            "seed",
+            State.WARNING,
+            f"the data was built with --seed {seed}, for practice: who guesses it can build the answers; for a contest "
+            "build without --seed",
+        )
+    return Check("seed", State.OK, "a secret one")
+
+
+def draw_check(draw: str, draws: Collection[str]) -> Check:
+    """Judge whether the data has the training draw of the final."""
+    if draw in draws:
+        return Check("final", State.OK, f"trains on {draw}")
+    number = draw.rpartition("-")[2]
+    return Check(
+        "final",
+        State.MISSING,
+        f"it is to train on {draw}, which the data does not have: build the same data again, with --seed from "
+        f"private/manifest.json, --redraw {number} and another --out",
+    )
 
 
 def notebook_check(path: Path, found: str | None, fresh: str) -> Check:

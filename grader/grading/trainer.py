@@ -89,8 +89,10 @@ def get_ready(splits: Splits, folder: DataFolder, settings: Settings) -> None:
     """Open and verify what a training needs, unless `splits` has it, and reserve the memory of a GPU.
 
     Raises:
-        InfrastructureError: see `open_verified`.
+        InfrastructureError: see `open_verified`; or torch cannot use the GPU.
     """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InfrastructureError("torch cannot use the GPU here: look at 'nvidia-smi', or grade with --device cpu")
     if not splits:
         splits.update(open_training_splits(folder, settings.train))
     if settings.device == "cuda":

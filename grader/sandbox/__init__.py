@@ -42,7 +42,7 @@ from grader.sandbox.job import (
     socket_problem,
 )
 from grader.sandbox.limits import Limits, default_limits, quota_used_up
-from grader.sandbox.nvidia import card
+from grader.sandbox.nvidia import card, cuda_is_available, has_driver
 from grader.sandbox.plain import run_in_folder
 from grader.sandbox.running import Running
 from grader.sandbox.watchdog import Watchdog
@@ -59,8 +59,10 @@ __all__ = [
     "bwrap_problem",
     "card",
     "confined_problem",
+    "cuda_is_available",
     "default_limits",
     "gateway_folder",
+    "has_driver",
     "kernel_limits",
     "quota_used_up",
     "run_notebook",

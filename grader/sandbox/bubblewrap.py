@@ -59,9 +59,6 @@ SYSTEM_FILES = (
     "/etc/localtime",
     "/etc/mime.types",
 )
-# What root may write without any capability. Where root grades, the notebook's user is root too outside its namespace,
-# and bubblewrap leaves these writable: with the core pattern alone, a notebook could run a program of its own as root.
-KERNEL_SETTINGS = ("/proc/sys", "/proc/fs", "/proc/pressure", "/proc/sysrq-trigger")
 # What root may read without any capability: the user's key rings, and the state of the whole machine's memory.
 HIDDEN_NAMES = "keys key-users kpagecount kpageflags kpagecgroup slabinfo timer_list vmallocinfo"
 HIDDEN = tuple(f"/proc/{name}" for name in HIDDEN_NAMES.split())
@@ -101,10 +98,24 @@ def namespace_options() -> list[str]:
     ]
 
 
+def kernel_settings() -> list[str]:
+    """Return what of ``/proc`` is no process's and may be written: the kernel's settings, and those of its drivers.
+
+    Root writes most of it without any capability. Where root grades, the notebook's user is root too outside its
+    namespace, and bubblewrap leaves all of it writable: with the core pattern alone, a notebook could run a program of
+    its own as root.
+    """
+    return sorted(
+        str(path)
+        for path in Path("/proc").iterdir()
+        if not path.name.isdigit() and not path.is_symlink() and (path.is_dir() or path.stat().st_mode & 0o222)
+    )
+
+
 def file_options(job: Job) -> list[str]:
     """Return the options that say which files exist in the sandbox. Each mount may hide parts of those before it."""
     options = ["--proc", "/proc"]
-    for settings in KERNEL_SETTINGS:
+    for settings in kernel_settings():
         options += ["--ro-bind-try", settings, settings]
     for hidden in HIDDEN:
         if Path(hidden).exists():

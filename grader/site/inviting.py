@@ -88,6 +88,11 @@ def invite_command(
         links |= {csv_cell(name): f"{address}/enter/{secret}" for name, secret in made.items()}
         write_links(out, contest.title, links, {csv_cell(name) for name in set(ended) - made.keys()})
         say(f"{len(made)} new links; all are in {out}, and to print in {out.with_suffix('.html')}: keep both secret")
+        if url is None:
+            say(
+                "notice: these links lead to this machine alone; set url in contest.toml before you hand links out",
+                err=True,
+            )
     elif participants is not None:
         say("everybody has a link already; --again NAME makes a new one")
     if aside:
