@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PEERS ?= .venv-peers
 ENGINE ?= podman
 PRACTICE_SEED := 2026
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal --durations 15
+# A worker more than cores, at most four: tests also wait for clocks, browsers and notebooks.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15
 
 .PHONY: grade install test test-all redteam lint validate data notebook format peers image fuzz pictures docs
 
