@@ -42,6 +42,7 @@ from competition.notebook import NOTEBOOK_FILE, Origin, build_notebook, notebook
 from competition.pool import Pool
 from competition.profiles import Profile
 from competition.scratch import scratch_folder
+from competition.story import STORY_FILE
 from competition.task.constants import IMAGES_DIR, TASK_DATASET_LABELS_FILE
 from competition.task.data import TaskDataset, split_sha256
 
@@ -242,6 +243,7 @@ def build_data(
     out: Path,
     redraws: int = 0,
     kit_url: str | None = None,
+    opening: str | None = None,
 ) -> dict[str, Any]:
     """Build the whole data folder `out`; return the private manifest (counts, noise, seed, checksums of all splits).
 
@@ -251,6 +253,7 @@ def build_data(
         noise: how labels flip; not used where the pool brings the labels that annotators gave.
         redraws: how many further training draws to make, ``private/redraw-1`` and so on; see `redraw_train`.
         kit_url: where participants get the kit, for the README that is handed out.
+        opening: how the notebook's story begins; None for the kit's own; see `competition.story`.
 
     Raises:
         DataError: `out` exists already.
@@ -289,8 +292,10 @@ def build_data(
         write_manifest(private, manifest)
         handed_out = {**shared, "splits": {name: entries[name] for name in PUBLIC_SPLITS}}
         write_manifest(public, handed_out)
-        notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out))))
+        notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out), opening=opening)))
         (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
+        if opening is not None:
+            (public / STORY_FILE).write_text(opening, encoding="utf-8")
         write_handout(public, kit_url)
         try:
             root.rename(out)  # never into a folder that somebody made meanwhile, as shutil.move would

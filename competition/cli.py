@@ -29,6 +29,7 @@ from competition.notebook import (
 )
 from competition.packaging import read_solution, write_notebook
 from competition.profiles import CLEAN_PRIOR, MAX_IMAGES, NOISE, PROFILES, ProfileName, own_noise, own_profile
+from competition.story import opening_of, read_opening
 
 if TYPE_CHECKING:
     from competition.pool import Pool
@@ -147,6 +148,9 @@ def build_data_command(
     kit_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where participants get this kit: for their README.")
     ] = None,
+    story: Annotated[
+        Path | None, typer.Option(metavar="FILE.md", help="How the notebook begins, instead of the kit's own story.")
+    ] = None,
 ) -> None:
     """Build the data: public/ to hand out, private/ to keep."""
     if source is Source.FOLDER and (images is None or labels is None):
@@ -170,6 +174,7 @@ def build_data_command(
     from competition.pool.folder import folder_pool
 
     with errors_to_status():
+        opening = None if story is None else read_opening(story)
         pool = folder_pool(images, labels, size, positive) if images and labels else fashion_pool()
         check_noise_options(pool, flip_rates, spread, difficulty)
         for note in notes(pool, difficulty):
@@ -179,7 +184,7 @@ def build_data_command(
 
             pool = replace(pool, difficulty=out_of_fold_difficulty(pool.images, pool.labels))
         secret = secrets.randbits(128) if seed is None else seed
-        manifest = build_data(pool, chosen, noise, secret, out, redraw, kit_url)
+        manifest = build_data(pool, chosen, noise, secret, out, redraw, kit_url, opening)
     table = Table("split", "images", "labelled 0", "labelled 1", title=f"{out}: profile {chosen.name}, source {source}")
     for name, entry in manifest["splits"].items():
         table.add_row(name, f"{entry['images']:,}", f"{entry['labels']['0']:,}", f"{entry['labels']['1']:,}")
@@ -187,6 +192,8 @@ def build_data_command(
     rates = [f"{rate:.1%} of class {label}" for label, rate in enumerate(manifest["found_flip_rates"])]
     typer.echo(f"{manifest['flipped']:,} training labels are wrong, {' and '.join(rates)}.")
     typer.echo(f"Hand out {out}/public as it is; keep {out}/private.")
+    if source is Source.FOLDER and story is None:
+        typer.echo("The notebook tells the kit's story, of clothes: --story FILE.md has it tell yours.")
     if source is Source.FASHION:
         typer.echo("The embedded pool is public: good for practice; a ranked contest needs unpublished images.")
 
@@ -210,7 +217,7 @@ def build_notebook_command(
         if ids or data is not None:
             public = (data or Path("data")) / "public"
             zips = {name: zip_sha256(public / f"{name}.zip") for name in ids}
-            origin = Origin(public_sha256(read_manifest(public)), ids, zips)
+            origin = Origin(public_sha256(read_manifest(public)), ids, zips, opening_of(public))
         text = notebook_text(build_notebook(origin))
         if not check:
             write_notebook(output, text)

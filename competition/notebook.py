@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from competition.errors import CellError
+from competition.story import whole_story
 from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 
 NOTEBOOK_FILE = "starter_notebook.ipynb"
@@ -44,11 +45,13 @@ class Origin:
     Attributes:
         data_sha256: the checksums of ``train`` and ``val``; see `competition.task.data.split_sha256`.
         drive_ids, zip_sha256: where their zip files are downloaded from, and these files' checksums.
+        opening: how the story begins; None for the kit's own; see `competition.story`.
     """
 
     data_sha256: dict[str, str]
     drive_ids: dict[str, str] = field(default_factory=dict)
     zip_sha256: dict[str, str] = field(default_factory=dict)
+    opening: str | None = None
 
 
 def module_text(name: str) -> str:
@@ -92,7 +95,7 @@ def build_notebook(origin: Origin | None = None) -> NotebookNode:
     Args:
         origin: what the locked cell ``source`` is to know of the data; None for a notebook that takes any.
     """
-    story = (_FOLDER / "story.md").read_text(encoding="utf-8")
+    story = whole_story(origin.opening if origin else None)
     cells: list[NotebookNode] = []
 
     def add_text(text: str) -> None:

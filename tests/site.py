@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from competition.notebook import graft, notebook_text
+from competition.story import opening_of
 from grader.contest.site_store import SiteStore
 from grader.contest_file.reading import read_contest
+from grader.site.handout import PUBLIC
 from grader.site.running import make_server
 from grader.site.site import Site
 from tests.conftest import ALL_SAMPLES
@@ -110,7 +112,8 @@ class Serving:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.contest, self.clock = contest, Clock()
-        self.site = Site(contest, f"http://127.0.0.1:{self.port}", handout, self.clock, body_seconds)
+        opening = opening_of(contest.data / PUBLIC)
+        self.site = Site(contest, f"http://127.0.0.1:{self.port}", handout, self.clock, body_seconds, opening)
         self.store().__exit__(None, None, None)  # there is one now
         self.server = make_server(self.site, proxied=False)
         self.thread = threading.Thread(target=self.server.run, args=([self.listener],))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from competition.distribution import DISTRIBUTION
-from competition.errors import DataError
+from competition.errors import CompetitionError
 from competition.manifest import PRIVATE_SPLITS, PUBLIC_SPLITS, read_manifest
 from competition.scratch import scratch_folder
 from grader.contest_file import Contest
@@ -119,7 +119,7 @@ def write_export(out: Path, plan: Plan, contest: Contest, data: Path, write: Cal
                     "this is a fault of the exporter or of a text that you gave it"
                 )
             shutil.move(folder, out)
-    except DataError as error:
+    except CompetitionError as error:
         raise InfrastructureError(str(error)) from None
     except OSError as error:
         raise InfrastructureError(f"{out} cannot be written: {error}") from None

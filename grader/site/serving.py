@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from competition.errors import SourceError
+from competition.story import opening_of
 from grader.contest import SiteStore, unless_stopped
 from grader.contest_file import DEFAULT, Contest, ContestOption
 from grader.options import fail, require_writable, say
@@ -93,7 +95,7 @@ def serve_command(
     require_contest(contest)
     address = address_of(host, port, url)
     require_extra()
-    from grader.site.handout import make_handout
+    from grader.site.handout import PUBLIC, make_handout
     from grader.site.running import make_server
     from grader.site.site import Site
 
@@ -101,15 +103,18 @@ def serve_command(
     try:
         with SiteStore(contest.store):
             handout = make_handout(contest.data, contest.store)
+            opening = opening_of(contest.data / PUBLIC)
     except InfrastructureError as error:
         raise fail(error.message) from None
+    except SourceError as error:
+        raise fail(str(error)) from None
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise fail(f"the site cannot listen at {host}:{port}: {error.strerror}; --port takes another one") from None
     say(f"the site is open at {address}; 'grader invite' makes links, Ctrl-C closes it")
     with listener, worker(contest), suppress(KeyboardInterrupt):
-        make_server(Site(contest, address, handout), proxied=url is not None).run([listener])
+        make_server(Site(contest, address, handout, opening=opening), proxied=url is not None).run([listener])
     say("the site is closed: what was received is kept, and graded when it is open again")
 
 

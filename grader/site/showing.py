@@ -27,7 +27,7 @@ from grader.verdicts import ParticipantFault, Verdict
 def show_start(request: Request) -> Response:
     """Show the task and the dates; members can download the data."""
     with looking(request) as look:
-        return page(look, "start.html", story=story_html(), handout=look.site.handout is not None)
+        return page(look, "start.html", story=story_html(look.site.opening), handout=look.site.handout is not None)
 
 
 def audience(request: Request) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class Site:
         handout: the zip of the public data; None where there is none.
         clock: returns the time that counts.
         body_seconds: how long an upload's body may take; what began before the closing counts so long after it.
+        opening: how the task's story begins; None for the kit's own; see `competition.story`.
         watch: what is graded at the moment.
         uploading: the participants of whom an upload is under way.
         listening: how many streams of events each participant has open.
@@ -63,6 +64,7 @@ class Site:
     handout: Path | None = None
     clock: Callable[[], datetime] = utc_now
     body_seconds: float = BODY_SECONDS
+    opening: str | None = None
     watch: Watch = field(init=False)
     uploading: set[int] = field(default_factory=set)
     listening: Counter[int] = field(default_factory=Counter)

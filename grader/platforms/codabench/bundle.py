@@ -13,6 +13,7 @@ import yaml
 from competition.handout import REQUIREMENTS
 from competition.manifest import MANIFEST_FILE, read_manifest
 from competition.notebook import graft, notebook_text, starter_solution
+from competition.story import opening_of
 from grader.contest_file import Contest
 from grader.platforms.codabench.checklist import checklist
 from grader.platforms.codabench.document import SPARE_SECONDS, Mode, document_of, step_seconds
@@ -122,7 +123,7 @@ def bundle_files(contest: Contest, data: Path, mode: Mode, image: str, opening: 
     """
     public = data / "public"
     try:
-        pages = all_pages(contest, read_manifest(public)["splits"])
+        pages = all_pages(contest, read_manifest(public)["splits"], opening_of(public))
         files = {
             "logo.png": draw_logo(),
             "pages/terms.md": TERMS.encode(),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from itertools import takewhile
 from typing import Any
 
-import competition
+from competition.story import SCORED, told_story
 from competition.task.constants import NUM_EPOCHS
 from grader.contest_file import Contest
 from grader.pages import ADVICE
@@ -25,14 +25,16 @@ WHAT_HAPPENED = {
 }
 
 
-def story_sections() -> dict[str, str]:
-    """Return the texts of the story's sections, above its first code, by their headings; the opening under ""."""
-    story = Path(competition.__file__).with_name("story.md").read_text(encoding="utf-8")
-    told = story.split("\n# ", 1)[0]
-    opening, *rest = re.split(r"^## ", told, flags=re.MULTILINE)
-    sections = {"": opening.split("\n", 1)[1].strip()}
+def story_sections(own: str | None) -> dict[str, str]:
+    """Return the texts of the story's sections, above its first code, by their headings; the first under "".
+
+    Args:
+        own: the organizer's opening; see `competition.story`.
+    """
+    opening, *rest = re.split(r"^## ", told_story(own), flags=re.MULTILINE)
+    sections = {"": opening.strip()}
     for section in rest:
-        heading, text = section.split("\n", 1)
+        heading, _, text = section.partition("\n")
         sections[heading] = re.sub(r"\$\$.*?\$\$", lambda _: f"> {FORMULA}", text, flags=re.DOTALL).strip()
     return sections
 
@@ -63,10 +65,12 @@ def data_page(sections: Mapping[str, str], splits: Mapping[str, Any]) -> str:
             ("val", splits["val"], "all are right"),
         )
     )
+    opening = takewhile(lambda heading: f"## {heading}" != SCORED, sections)
+    about = [sections[heading] for heading in opening if heading]
     return "\n\n".join(
         (
             "# The data",
-            sections["The classes"],
+            "\n\n".join(about),
             "| file | images | labelled 0 | labelled 1 | labels |\n|---|---|---|---|---|\n" + rows,
             "Each zip holds `dataset_labels.csv`, with the columns `file` and `label`, and `data/` with the images. "
             "The test sets are not handed out: one makes this board, another the final ranking.",
@@ -144,14 +148,15 @@ data that was not handed out, to disturb the grading, or to submit under several
 """
 
 
-def all_pages(contest: Contest, splits: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def all_pages(contest: Contest, splits: Mapping[str, Any], own: str | None) -> dict[str, tuple[str, str]]:
     """Return title and text of each page by its file's name, in their order on the site.
 
     Args:
         contest: the contest.
         splits: of the public manifest.
+        own: the organizer's opening of the story; None for the kit's.
     """
-    sections = story_sections()
+    sections = story_sections(own)
     return {
         "overview.md": ("Overview", overview(sections) + "\n"),
         "data.md": ("Data", data_page(sections, splits) + "\n"),

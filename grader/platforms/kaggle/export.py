@@ -15,6 +15,7 @@ import torch
 from competition.manifest import public_sha256, read_manifest
 from competition.notebook import NOTEBOOK_FILE, Origin
 from competition.pool import LICENSE_FILE
+from competition.story import opening_of
 from competition.splits import Split, open_split
 from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from grader.contest_file import Contest
@@ -79,6 +80,7 @@ def texts(target: Target, contest: Contest, data: Path, splits: dict[str, Split]
 
     Raises:
         DataError: a manifest is missing.
+        SourceError: the story of the data is none.
     """
     manifest, public = read_manifest(data / "private"), read_manifest(data / "public")
     licence, checksums = licence_text(manifest["source"]), public_sha256(public)
@@ -110,7 +112,7 @@ def texts(target: Target, contest: Contest, data: Path, splits: dict[str, Split]
             files.kernel_metadata(target.owner, metric, METRIC_FILE, private=True, datasets=[dataset["id"]])
         ),
         "metric-data/dataset-metadata.json": as_json(dataset),
-        f"starter/{NOTEBOOK_FILE}": starter_for_kaggle(Origin(checksums)),
+        f"starter/{NOTEBOOK_FILE}": starter_for_kaggle(Origin(checksums, opening=opening_of(data / "public"))),
         "starter/kernel-metadata.json": as_json(
             files.kernel_metadata(target.owner, starter, NOTEBOOK_FILE, private=True, competitions=[target.slug])
         ),
