@@ -25,7 +25,9 @@ from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 
 NOTEBOOK_FILE = "starter_notebook.ipynb"
 SERVE_MAGIC = "%%solution"
-WAIT = """# The grader's cell: the next one starts when the training is ready. It leaves no names.
+BELL = "gateway/ring"
+WAIT = f"""# The grader's cell: it tells that the kernel has started; the next one starts when the training is ready.
+__import__("socket").socket(1).connect({BELL!r})  # AF_UNIX; no names are left
 while not __import__("os").path.exists(GATEWAY_SOCKET):
     __import__("time").sleep(0.01)"""
 MAX_CELL_BYTES = 64 * 1024
@@ -182,7 +184,7 @@ def graft(solution: str) -> NotebookNode:
 def notebook_to_serve(solution: str) -> NotebookNode:
     """Build the notebook that the grader runs; a magic of the notebook's own takes its solution cell as text.
 
-    That cell waits until the grader's socket is there.
+    That cell waits until the grader's socket is there, once the cell before has connected to the socket `BELL`.
 
     Raises:
         CellError: see `graft`.

@@ -85,7 +85,7 @@ GuardOption = Annotated[
         min=1,
         metavar="SECONDS",
         help="Wall clock of the whole grading.",
-        show_default="contest.toml, else 300 on a GPU, 1800 on a CPU",
+        show_default="contest.toml, else 360 on a GPU, 1800 on a CPU",
     ),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.", show_default="contest.toml, else auto")]

@@ -1,19 +1,24 @@
 """The two clocks: the participant's runs while the training waits for the notebook, the guard holds for everything."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
+import competition.notebook
 import grader.grading.settings
 import grader.grading.trainer
 from grader.grading import Record
-from grader.sandbox import Limits, ParticipantClock, clock, default_limits
+from grader.sandbox import Limits, ParticipantClock, Watchdog, clock, default_limits
 from grader.sandbox.clock import OffTurnWork, Reading
 from grader.sandbox.limits import CPU_GUARD, GPU_GUARD, OFF_TURN_SHARE, PARTICIPANT_SECONDS, guard_struck, too_slow
+from grader.sandbox.watchdog import CpuSeen
 from grader.verdicts import InfrastructureError, Verdict
 from tests.confined import run_confined
 from tests.conftest import ALL_SAMPLES
@@ -155,6 +160,59 @@ def test_a_solution_cell_waits_for_the_trainer(grade, monkeypatch):
     assert float(graded.record["message"].split("it began at ")[1].split(" s")[0]) > ready[0]
     assert graded.record["seconds"] > 8
     assert graded.record["clock_seconds"] < 8
+
+
+def test_a_clock_waits_for_the_kernel(grade, monkeypatch):
+    """What a kernel takes to start, until the grader's cell in front of the solution's, is nobody's time."""
+    monkeypatch.setattr(competition.notebook, "WAIT", f"import time\ntime.sleep(8)\n{competition.notebook.WAIT}")
+    graded = grade(ALL_SAMPLES)
+    assert graded.record["verdict"] == "OK", graded.record["message"]
+    assert graded.record["seconds"] > 8
+    assert graded.record["clock_seconds"] < 8
+
+
+UNWAITED = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(4):
+    if os.fork() == 0:
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            pass
+        os._exit(0)
+    try:
+        os.wait()
+    except ChildProcessError:
+        pass
+print("done", flush=True)
+time.sleep(60)
+"""
+
+
+def test_work_of_children_that_nobody_waits_for_is_seen():
+    """Ended children are in no parent's CPU time where the parent ignores them; what was seen of each stays counted."""
+    seen, used = CpuSeen(), 0.0
+    with subprocess.Popen([sys.executable, "-c", UNWAITED], stdout=subprocess.PIPE) as worker:
+        tree = psutil.Process(worker.pid)
+        while used < 1.0:
+            used = seen.look([tree, *tree.children(recursive=True)])
+        assert worker.stdout.readline() == b"done\n"
+        assert seen.look([tree]) >= used
+        times = tree.cpu_times()
+        worker.kill()
+    assert times.user + times.system + times.children_user + times.children_system < 1.0
+
+
+def test_a_watchdog_that_cannot_watch_ends_the_grading(grade, light, monkeypatch):
+    """A notebook without a watchdog would have no limits: that is our failure."""
+
+    def fails(*given):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(Watchdog, "_find_breach", fails)
+    graded = grade("import time\ntime.sleep(1000)\n" + ALL_SAMPLES)
+    assert (graded.status, graded.record["verdict"]) == (3, "InfrastructureError")
+    assert "too many open files" in graded.record["message"]
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from competition.foreign_text import MAX_MESSAGE
 from competition.notebook import SOLUTION_MARKER, build_notebook, graft, notebook_text
 from competition.task.serving import FRAME_HEADER
-from grader.grading.gateway import ChannelEnded, Gateway
+from grader.grading.gateway import Gateway
+from grader.grading.listening import ChannelEnded
 from grader.grading.training import early_end, error_in_notebook
 from grader.safe_io import plain_message
-from grader.sandbox import ParticipantClock
+from grader.sandbox import Limits, ParticipantClock
 from grader.submission import read_submission
 from grader.verdicts import ParticipantFault, Verdict
 from tests.hostile import damaged
@@ -218,7 +219,7 @@ exchanges = st.lists(st.tuples(frames, st.integers(0, 200), st.booleans()), min_
 @example([(answer(0, [1], [2]), 200, False), (answer(1, [], []), 3, True)], "hang up")
 def test_any_frames_are_answers_a_fault_or_the_end_of_the_channel(exchange, farewell):
     """Whatever a client sends, in whatever pieces, the gateway returns valid indices or ends with a known error."""
-    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder), ParticipantClock()) as gateway:
+    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder), ParticipantClock(), Limits()) as gateway:
         over = threading.Event()
         peer = threading.Thread(target=send, args=(folder, exchange, farewell, over))
         peer.start()
@@ -247,7 +248,9 @@ def send(folder, exchange, farewell, over):
     """Play the notebook's end: send what was drawn, whether it was asked for or not."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(str(Path(folder) / "socket"))
+            while not (place := Path(folder) / "socket").exists():
+                time.sleep(0.001)
+            connection.connect(str(place))
             for frame, at_once, late in exchange:
                 connection.sendall(frame[:at_once])
                 if late:

@@ -4,32 +4,42 @@ import socket
 import stat
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import torch
 
 import grader.grading.gateway
 from competition.task.serving import FAULT_PRESENTATION, FAULT_RAISED, FRAME_HEADER
-from grader.grading.gateway import ChannelEnded, Gateway
-from grader.sandbox import ParticipantClock
+from grader.grading.gateway import Gateway
+from grader.grading.listening import ChannelEnded, Listener
+from grader.sandbox import Limits, ParticipantClock
 from grader.verdicts import ParticipantFault, Verdict
 
 TARGETS = torch.tensor([0, 1, 1, 0])
 LOSSES = [torch.rand(4), torch.rand(4)]
 
 
-def exchange(tmp_path, answer, calls=1, seconds=5.0):
+def connected(tmp_path):
+    """Connect to the gateway as soon as it listens."""
+    while not (tmp_path / "socket").exists():
+        time.sleep(0.001)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(tmp_path / "socket"))
+    return connection
+
+
+def exchange(tmp_path, answer, calls=1, seconds=5.0, limits=Limits()):  # noqa: B008
     """Let the gateway ask `calls` times while a client answers with `answer(connection, call)`."""
 
     def client():
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(tmp_path / "socket"))
+        with connected(tmp_path) as connection:
             connection.recv(FRAME_HEADER.size, socket.MSG_WAITALL)
             for call in range(calls):
                 connection.recv(FRAME_HEADER.size + 16 * len(TARGETS), socket.MSG_WAITALL)
                 answer(connection, call)
 
-    with Gateway(tmp_path, ParticipantClock()) as gateway:
+    with Gateway(tmp_path, ParticipantClock(), limits) as gateway:
         thread = threading.Thread(target=client)
         thread.start()
         try:
@@ -58,12 +68,60 @@ def test_valid_answers_come_through(tmp_path):
 
 def test_an_answer_that_never_comes_counts_as_time_in_the_function(tmp_path):
     """The time of a call that was cut off is the function's too."""
-    with Gateway(tmp_path, ParticipantClock()) as gateway, socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(tmp_path / "socket"))
+
+    def client():
+        with connected(tmp_path) as connection:
+            connection.recv(10_000, socket.MSG_WAITALL)
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    with Gateway(tmp_path, ParticipantClock(), Limits()) as gateway:
         gateway.accept(7, time.monotonic() + 0.3, lambda: True)
         with pytest.raises(ChannelEnded):
             gateway.select_indices(TARGETS, LOSSES)
         assert gateway.clock.read().answers > 0.05
+    thread.join()
+
+
+def test_an_answer_that_comes_too_late_is_none(tmp_path):
+    """The clock is looked at when an answer is there, however seldom the watchdog looks."""
+
+    def answer(connection, call):
+        time.sleep(0.2)
+        connection.sendall(pick([0], [0]))
+
+    with pytest.raises(ParticipantFault, match="call 1 returned too late") as fault:
+        exchange(tmp_path, answer, limits=Limits(seconds=0.2))
+    assert fault.value.verdict is Verdict.TIME_LIMIT
+
+
+def test_a_notebook_that_reads_nothing_does_not_hold_up_the_end(tmp_path):
+    """Answers may come before their questions are read; the farewell then finds no room, and is not waited for."""
+    calls = 40
+
+    def client():
+        connection = connected(tmp_path)
+        for call in range(calls):
+            connection.sendall(pick([0], [0], call))
+        done.wait()
+        connection.close()
+
+    done = threading.Event()
+    thread = threading.Thread(target=client)
+    thread.start()
+    with Gateway(tmp_path, ParticipantClock(), Limits()) as gateway:
+        gateway.accept(7, time.monotonic() + 60, lambda: True)
+        gateway._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as large as the kernel's smallest
+        with suppress(ChannelEnded):
+            for _ in range(calls):
+                gateway._deadline = time.monotonic() + 0.2
+                gateway.select_indices(TARGETS, LOSSES)
+        gateway._deadline = time.monotonic() + 60
+        started = time.monotonic()
+        gateway.finish()
+        assert time.monotonic() - started < 20
+    done.set()
+    thread.join()
 
 
 @pytest.mark.parametrize(
@@ -118,14 +176,30 @@ def test_only_one_connection_is_accepted(tmp_path):
 
 def test_a_container_s_user_may_connect(tmp_path):
     """The socket may be written by anybody; who may come near it is a matter of the folder around."""
-    with Gateway(tmp_path, ParticipantClock()):
+    with Listener(tmp_path / "socket"):
         [only] = tmp_path.iterdir()
         assert (only.name, stat.S_IMODE(only.stat().st_mode)) == ("socket", 0o666)
 
 
+def test_a_solution_cell_begins_with_its_clock(tmp_path):
+    """As long as the gateway is not waiting, there is no socket to be seen; afterwards there is none either."""
+
+    def client():
+        with connected(tmp_path) as connection:
+            connection.recv(FRAME_HEADER.size, socket.MSG_WAITALL)
+
+    clock, thread = ParticipantClock(), threading.Thread(target=client)
+    with Gateway(tmp_path, clock, Limits()) as gateway:
+        assert not list(tmp_path.iterdir())
+        thread.start()
+        gateway.accept(7, time.monotonic() + 60, lambda: clock.read().begun)
+        thread.join()
+        assert not list(tmp_path.iterdir())
+
+
 def test_a_notebook_that_never_connects_is_noticed(tmp_path):
     """When the processes end without connecting, the wait ends."""
-    with Gateway(tmp_path, ParticipantClock()) as gateway, pytest.raises(ChannelEnded):
+    with Gateway(tmp_path, ParticipantClock(), Limits()) as gateway, pytest.raises(ChannelEnded):
         gateway.accept(7, time.monotonic() + 60, lambda: False)
 
 

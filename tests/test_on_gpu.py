@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import grader.grading.record
+import grader.grading.trainer
 from benchmarks.on_gpu import __main__ as on_gpu
 from benchmarks.on_gpu.commands import CommandError, run
 from benchmarks.on_gpu.plan import Found, Plan
@@ -23,13 +24,14 @@ from competition.notebook import graft, notebook_text
 from competition.task.baseline import default_select_indices
 from competition.task.data import make_loader
 from competition.task.training import train_two_models
+from grader import grading
 from grader.contest.reuse import grading_key
-from grader.grading import Settings, draft_record, find_data, grade, open_training_splits
+from grader.grading import Settings, draft_record, find_data, open_training_splits
 from grader.grading.trainer import warm_up
 from grader.sandbox import Backend, nvidia
 from grader.validation.results import ResultsFile
 from grader.verdicts import Verdict
-from tests.conftest import REPOSITORY
+from tests.conftest import ALL_SAMPLES, REPOSITORY
 
 CARD = {"gpu": "a card", "driver": "1.2", "cuda": "13.0", "cudnn": "91900"}
 
@@ -149,9 +151,42 @@ def test_a_card_that_torch_cannot_use_is_our_failure(data):
     """Where the driver names a card and torch cannot use it, the grading says so and what to do."""
     if torch.cuda.is_available():
         pytest.skip("says what is so without a GPU")
-    record, _ = grade(notebook_text(graft("")).encode(), Settings(data, "val", device="cuda", backend=Backend.NONE))
+    record, _ = grading.grade(
+        notebook_text(graft("")).encode(), Settings(data, "val", device="cuda", backend=Backend.NONE)
+    )
     assert record.verdict is Verdict.INFRASTRUCTURE_ERROR
     assert "nvidia-smi" in record.message
+
+
+@pytest.mark.parametrize(
+    ("readying", "training", "verdict", "said"),
+    [
+        ([True] * 3, [], "InfrastructureError", "the GPU failed before the notebook began: out of memory"),
+        ([True, False], [False], "OK", "every batch"),
+        ([False] * 4, [True] * 3, "MemoryLimitExceeded", "lost the GPU 3 times, with this notebook only"),
+        ([False, False, False, True], [True] * 3, "InfrastructureError", "the GPU fails: out of memory"),
+        ([False] * 2, [True, False], "OK", "every batch"),
+    ],
+    ids=["never ready", "ready later", "lost with the notebook", "lost without it", "lost once"],
+)
+def test_a_card_that_fails_is_the_notebooks_fault_only_where_it_ran(
+    grade, light, monkeypatch, readying, training, verdict, said
+):
+    """What fails before its cell may begin is ours; what fails three times with it and not without it is its own."""
+
+    def failing(function, failures):
+        def fails(*given):
+            if failures.pop(0):
+                raise torch.OutOfMemoryError("out of memory\nand more")
+            return function(*given)
+
+        return fails
+
+    for name, failures in (("get_ready", list(readying)), ("train_against", list(training))):
+        monkeypatch.setattr(grader.grading.trainer, name, failing(getattr(grader.grading.trainer, name), failures))
+    graded = grade(ALL_SAMPLES)
+    assert graded.record["verdict"] == verdict, graded.record["message"]
+    assert said in graded.record["message"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is so without a GPU")

@@ -11,6 +11,7 @@ was: a result counts from its row in the store on, which is written after its ru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -181,10 +182,16 @@ def grade_waiting(
         keep_group(group, outcome)
 
 
+def without_figures(record: Record) -> str:
+    """Return a record's message without its numbers, which are measured anew each time."""
+    return re.sub(r"\d+(\.\d+)?", "", record.message)
+
+
 def failed_so_before(job: Job, record: Record, store: Store) -> bool:
     """Say whether a job failed by our own fault, as it did before: that is not kept another time."""
     return record.verdict is Verdict.INFRASTRUCTURE_ERROR and any(
-        (kept.key, kept.record.verdict, kept.record.message) == (job.key, record.verdict, record.message)
+        (kept.key, kept.record.verdict, without_figures(kept.record))
+        == (job.key, record.verdict, without_figures(record))
         for kept in store.gradings(job.submission)
     )
 

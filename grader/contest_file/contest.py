@@ -59,7 +59,11 @@ class GradingTable:
     ] = None
     guard: Annotated[
         float | None,
-        Key(number(1), "Wall clock of a whole grading in seconds; without it, 300 on a GPU, 1800 on a CPU.", "1800"),
+        Key(
+            number(1),
+            "Wall clock of a grading in seconds; without it, 360 on a GPU, 1800 on a CPU.",
+            "1800",
+        ),
     ] = None
     workers: Annotated[int | None, Key(whole(1), "Gradings at once; more than one run on Ray. Without it, 1.", "4")] = (
         None

@@ -4,6 +4,7 @@
     data_folder   where the data lies
     engine        one grading from bytes to record
     training      the training against a notebook in its sandbox
+    listening     sockets at which the trusted side waits for the notebook
     gateway       the trusted end of the socket
     trainer       opens verified data, trains against a notebook, scores models
     trusted       a training with our own selection function, without a sandbox

@@ -19,14 +19,11 @@ import torch
 from competition.task.selection import MAX_REPEATS, normalise_selection
 from competition.task.selection import PresentationError as BadSelection
 from competition.task.serving import FAULT_PRESENTATION, FRAME_HEADER, GATEWAY_SOCKET, MAX_FAULT_BYTES
-from grader.sandbox import ParticipantClock
+from grader.grading.listening import ChannelEnded, Listener
+from grader.sandbox import Limits, ParticipantClock, too_slow
 from grader.verdicts import ParticipantFault, Verdict
 
-ACCEPT_POLL_SECONDS = 0.1
-
-
-class ChannelEnded(Exception):
-    """The other end is gone, or never came."""
+FAREWELL_SECONDS = 0.5
 
 
 class Gateway:
@@ -34,27 +31,21 @@ class Gateway:
 
     The socket's appearance is what the notebook's solution cell waits for.
 
+    Args:
+        limits: how long the clock may run: an answer that comes later is none.
+
     Attributes:
         selections: the two int64 index tensors of every answered call so far.
         losses: the two float32 loss vectors that were sent in each of these calls.
         clock: runs while this gateway waits for the notebook: to connect, and for each answer.
     """
 
-    def __init__(self, folder: Path, clock: ParticipantClock) -> None:
+    def __init__(self, folder: Path, clock: ParticipantClock, limits: Limits) -> None:
         self.selections: list[list[torch.Tensor]] = []
         self.losses: list[list[torch.Tensor]] = []
         self.clock = clock
+        self._limits = limits
         self._path = folder / Path(GATEWAY_SOCKET).name
-        self._listener = socket.socket(socket.AF_UNIX)
-        unheard = folder / "s"
-        try:
-            self._listener.bind(str(unheard))
-            self._listener.listen(1)
-            unheard.chmod(0o666)  # for a container's own user; nobody else may enter the folder around this one
-            unheard.rename(self._path)  # where it is seen, it listens
-        except OSError:
-            self._listener.close()
-            raise
         self._connection: socket.socket | None = None
         self._deadline = 0.0
 
@@ -68,42 +59,37 @@ class Gateway:
 
     def close(self) -> None:
         """Hang up. A notebook that still waits for a batch then ends."""
-        self._listener.close()
         if self._connection is not None:
             self._connection.close()
 
     def accept(self, seed: int, deadline: float, alive: Callable[[], bool]) -> None:
-        """Wait for the notebook, then tell it the training's seed.
+        """Let the solution cell begin, and its clock; wait for the notebook, then tell it the training's seed.
 
         Args:
             deadline: `time.monotonic()` at which every wait of this gateway ends.
-            alive: says whether the notebook's processes still run; asked again and again, and may raise.
+            alive: see `Listener.accept`.
 
         Raises:
+            ParticipantFault: it came too late.
             ChannelEnded: it ended without connecting.
         """
         self._deadline = deadline
-        self._listener.settimeout(ACCEPT_POLL_SECONDS)
-        with self.clock.waiting():
-            while self._connection is None:
-                try:
-                    self._connection, _ = self._listener.accept()
-                except TimeoutError:
-                    if not alive() or time.monotonic() > deadline:
-                        raise ChannelEnded from None
-        self._listener.close()
-        self._path.unlink()
+        with self.clock.waiting(), Listener(self._path) as listener:
+            self._connection = listener.accept(deadline, alive)
+        self._require_time()
         self._send(FRAME_HEADER.pack(b"SEED", 0, 0, seed))
 
     def select_indices(self, targets: torch.Tensor, losses: list[torch.Tensor]) -> list[torch.Tensor]:
         """Ask the notebook for the selection of one batch; same signature as the participant's function.
 
         Raises:
-            ParticipantFault: the notebook reported a fault, or answered with something else than two index lists.
+            ParticipantFault: the notebook reported a fault, answered with something else than two index lists, or too
+                late.
             ChannelEnded: it is gone.
         """
         with self.clock.waiting():
             picked = self._exchange(targets, losses)
+        self._require_time()
         try:
             selection = normalise_selection(picked, len(targets))
         except BadSelection as error:
@@ -111,6 +97,12 @@ class Gateway:
         self.selections.append(selection)
         self.losses.append(losses)
         return selection
+
+    def _require_time(self) -> None:
+        """Raise the fault of a clock that has run out, as the watchdog looks at it from time to time only."""
+        reading = self.clock.read()
+        if reading.seconds > self._limits.seconds:
+            raise too_slow(self._limits, reading, self.clock.batches)
 
     def _exchange(self, targets: torch.Tensor, losses: list[torch.Tensor]) -> list[np.ndarray]:
         """Send one batch and read the answer, still unchecked: two int32 arrays, of no more than they may hold."""
@@ -131,7 +123,8 @@ class Gateway:
         return [np.frombuffer(self._receive(4 * count), "<i4") for count in (first, second)]
 
     def finish(self) -> None:
-        """Tell the notebook that the training is over. Whether it still listens does not matter."""
+        """Tell the notebook that the training is over; whether it still listens does not matter."""
+        self._deadline = min(self._deadline, time.monotonic() + FAREWELL_SECONDS)
         with contextlib.suppress(ChannelEnded):
             self._send(FRAME_HEADER.pack(b"DONE", 0, 0, len(self.selections)))
 

@@ -111,7 +111,7 @@ def train_against(
         ParticipantFault: see `Gateway.select_indices`.
         ChannelEnded: likewise.
     """
-    batches = make_loader(splits["train"].dataset)
+    batches, validation = make_loader(splits["train"].dataset), make_loader(splits["val"].dataset)
     gateway.clock.batches = len(batches)
     settings.note("solution cell")
     gateway.accept(settings.seed, deadline, alive)
@@ -124,7 +124,7 @@ def train_against(
 
     result = train_two_models(
         batches,
-        make_loader(splits["val"].dataset),
+        validation,
         select_indices,
         seed=settings.seed,
         device=torch.device(settings.device),

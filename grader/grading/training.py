@@ -1,7 +1,7 @@
 """Train both models against a notebook in its sandbox.
 
 The notebook's kernel starts, and loads its libraries and data, while the trainer does the same. All that it runs until
-then is ours: its solution cell waits until the trainer is ready.
+then is ours: it rings, and its solution cell waits until the trainer is ready too. Then the clocks begin.
 
 The channel decides: all batches answered validly is `OK`, whatever the notebook does afterwards. If it ends early, the
 verdict is the first of: a limit that was hit, a fault that the notebook reported, a machine that was too slow,
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from competition.notebook import notebook_text, notebook_to_serve
+from competition.notebook import BELL, notebook_text, notebook_to_serve
 from grader.grading.artifacts import Artifacts
 from grader.grading.data_folder import DataFolder
+from grader.grading.listening import ChannelEnded, Listener
 from grader.grading.settings import Settings
 from grader.safe_io import parse_json, plain_message
 from grader.sandbox import (
@@ -116,14 +118,19 @@ def run_training(submission: Submission, folder: DataFolder, splits: Splits, set
             limits=limits,
             image=settings.image,
         )
-        with run_notebook(settings.backend, job) as running:
+        with Listener(socket_folder / Path(BELL).name) as bell, run_notebook(settings.backend, job) as running:
             with Watchdog(running, limits, clock) as watchdog:
-                from grader.grading.gateway import ChannelEnded, Gateway  # torch is loaded beside the notebook's kernel
+                from grader.grading.gateway import Gateway  # torch is loaded beside the notebook's kernel
                 from grader.grading.trainer import get_ready, train_against
 
-                get_ready(splits, folder, settings)
-                with Gateway(socket_folder, clock) as gateway:
+                try:
+                    get_ready(splits, folder, settings)
+                except cuda_failures() as error:
+                    raise SandboxLost(f"the GPU failed before the notebook began: {first_line(error)}") from None
+                with Gateway(socket_folder, clock, limits) as gateway:
                     try:
+                        bell.accept(watchdog.deadline, running.alive).close()
+                        watchdog.begin()
                         models, history = train_against(
                             gateway, watchdog.deadline + DEADLINE_SLACK_SECONDS, running.alive, splits, settings
                         )
@@ -148,11 +155,19 @@ def run_training(submission: Submission, folder: DataFolder, splits: Splits, set
                 fault = reported
             elif reason := running.lost():
                 raise SandboxLost(f"{reason}; grade again")
+            elif not clock.read().begun:
+                said = error_in_notebook(executed) or "it said nothing"
+                raise SandboxLost(f"the notebook ended before its solution cell began: {plain_message(said)}")
             else:
                 fault = early_end(executed, len(gateway.selections))
     artifacts = Artifacts(submission.raw, executed, output, models, gateway.selections, gateway.losses, history)
     reading = clock.read()
     return Training(fault, artifacts, seconds, reading.seconds, reading.answers)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception says first."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def cuda_failures() -> tuple[type[Exception], ...]:
@@ -176,7 +191,7 @@ def train_with_retries(submission: Submission, folder: DataFolder, splits: Split
             if attempt == ATTEMPTS:
                 raise
         except cuda_failures() as error:
-            failure = str(error).splitlines()[0]
+            failure = first_line(error)
     from grader.grading.trainer import get_ready
 
     try:

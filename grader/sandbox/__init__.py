@@ -41,7 +41,7 @@ from grader.sandbox.job import (
     gateway_folder,
     socket_problem,
 )
-from grader.sandbox.limits import Limits, default_limits, quota_used_up
+from grader.sandbox.limits import Limits, default_limits, quota_used_up, too_slow
 from grader.sandbox.nvidia import card, cuda_is_available, has_driver
 from grader.sandbox.plain import run_in_folder
 from grader.sandbox.running import Running
@@ -67,6 +67,7 @@ __all__ = [
     "quota_used_up",
     "run_notebook",
     "socket_problem",
+    "too_slow",
 ]
 
 

@@ -31,7 +31,7 @@ from grader.sandbox.running import Running
 from grader.verdicts import InfrastructureError, ParticipantFault, SandboxLost
 
 ENGINE_SECONDS = 60.0
-ORPHAN_SECONDS = 10.0  # after the guard, which the grader sees to while it lives, the clock inside ends it
+ORPHAN_SECONDS = 10.0  # after both guards, which the grader sees to while it lives, the clock inside ends it
 ENGINE_FAILED = 125  # the exit status of "run" where the engine itself is at fault
 NOT_STARTED = (ENGINE_FAILED, 126, 127)  # the last two: the runtime could not start the command; our script ends with 0
 INPUTS = "/inputs"
@@ -81,7 +81,7 @@ def run_command(engine: str, name: str, job: Job) -> list[str]:
     if job.device == "cuda":
         options += GPU_OPTIONS[engine]
     cleared = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-    clock = ["timeout", "--signal", "KILL", f"{limits.guard + ORPHAN_SECONDS:g}"]
+    clock = ["timeout", "--signal", "KILL", f"{2 * limits.guard + ORPHAN_SECONDS:g}"]
     return [engine, "run", *options, job.image, *cleared, *clock, "sh", "-c", SCRIPT, "sh", *job.papermill()]
 
 

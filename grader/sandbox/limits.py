@@ -9,7 +9,7 @@ from grader.verdicts import InfrastructureError, ParticipantFault, Verdict
 
 MIB = 1 << 20
 PARTICIPANT_SECONDS = 280.0
-GPU_GUARD, CPU_GUARD = 300.0, 1800.0  # seconds
+GPU_GUARD, CPU_GUARD = 360.0, 1800.0  # seconds: the notebook's clock, and the training's own work
 OFF_TURN_SHARE = 0.1  # of the guard; see `guard_struck`
 TASKS_PER_PROCESS = 8  # a process is counted with its threads too, and then this much more is allowed
 
@@ -20,7 +20,8 @@ class Limits:
 
     Attributes:
         seconds: the participant's clock: how long the training may wait for the notebook, all waits together.
-        guard: wall clock of the whole grading, the training included.
+        guard: wall clock of both together, the notebook's turns and the training's, from when both are ready; as long
+            again may that take.
         memory_bytes: memory of all its processes together. A control group counts the files in /tmp and /dev/shm too;
             the watchdog counts what the processes have mapped, each page shared out among those that map it.
         processes: how many processes may live at once.

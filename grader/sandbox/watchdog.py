@@ -54,13 +54,31 @@ def threads_of(process: psutil.Process) -> int:
         return 0
 
 
-def cpu_seconds_of(process: psutil.Process) -> float:
-    """Return the CPU time of a process and of its ended children that it waited for, 0 when it is gone."""
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system + times.children_user + times.children_system)
+class CpuSeen:
+    """The CPU time of a changing set of processes: the larger of two lower bounds.
+
+    One is what those that live have worked, and their ended children that they waited for. The other is what each was
+    seen to work while it lived: a child that nobody waits for is in no parent's time.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[psutil.Process, float] = {}
+        self._worked = 0.0
+
+    def look(self, processes: list[psutil.Process]) -> float:
+        """Return the CPU time of all that were ever looked at, in seconds."""
+        living, last = 0.0, {}
+        for process in processes:
+            try:
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            own = float(times.user + times.system)
+            living += own + float(times.children_user + times.children_system)
+            self._worked += max(own - self._last.get(process, 0.0), 0.0)
+            last[process] = own
+        self._last = last
+        return max(living, self._worked)
 
 
 class Watched(Protocol):
@@ -89,7 +107,7 @@ class Watchdog:
 
     Attributes:
         breach: the fault of the first broken limit, ours where the machine was too slow; None as long as there is none.
-        deadline: `time.monotonic()` at which the guard strikes.
+        deadline: `time.monotonic()` at which the guard strikes; see `begin`.
     """
 
     def __init__(self, watched: Watched, limits: Limits, clock: ParticipantClock) -> None:
@@ -97,8 +115,13 @@ class Watchdog:
         self.deadline = time.monotonic() + limits.guard
         self._watched, self._limits, self._clock = watched, limits, clock
         self._off_turn = OffTurnWork(clock, os.cpu_count() or 1)
+        self._seen = CpuSeen()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def begin(self) -> None:
+        """Let the guard begin anew: notebook and training are ready, which took as long as it may take at most."""
+        self.deadline = time.monotonic() + self._limits.guard
 
     def __enter__(self) -> Watchdog:
         self._thread.start()
@@ -112,7 +135,10 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(POLL_SECONDS):
-            self.breach = self._find_breach()
+            try:
+                self.breach = self._find_breach()
+            except Exception as error:  # a notebook that nobody watches has no limits
+                self.breach = InfrastructureError(f"the watchdog cannot watch: {error!r}; grade again")
             if self.breach is not None:
                 self._watched.kill()
                 return
@@ -132,7 +158,7 @@ class Watchdog:
 
     def _cpu_seconds(self, processes: list[psutil.Process]) -> float:
         used = self._watched.cpu_seconds()
-        return sum(map(cpu_seconds_of, processes)) if used is None else used
+        return self._seen.look(processes) if used is None else used
 
     def _processes_breach(self, processes: list[psutil.Process]) -> ParticipantFault | None:
         if len(processes) > self._limits.processes:
