@@ -58,7 +58,7 @@ def test_the_container_is_closed_on_every_side(name, monkeypatch):
         "--mount type=bind,source=/data/train,target=/inputs/train,readonly",
         "--mount type=bind,source=/data/val,target=/inputs/val,readonly",
         "--mount type=bind,source=/gate/g,target=/inputs/gateway,readonly our-image /usr/bin/env -i ",
-        f" timeout --signal KILL {300 + container.ORPHAN_SECONDS:g} sh -c ",
+        f" timeout --signal KILL {2 * 300 + container.ORPHAN_SECONDS:g} sh -c ",
     ):
         assert expected in shown
     assert "--read-only" in built

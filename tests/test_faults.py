@@ -4,6 +4,7 @@ Nothing is lost or half-written, the participant is never blamed for what can be
 works. What a killed grader leaves behind is tested in `test_grading` too.
 """
 
+import contextlib
 import os
 import resource
 import shutil
@@ -94,33 +95,55 @@ def test_a_sandbox_that_does_not_start_is_our_fault(grade, monkeypatch):
 
 
 @pytest.mark.slow
+def kill_kernels(grade, cell, begun):
+    """Grade a cell while a thread kills each kernel below this process, once its solution cell has begun or at once."""
+    over, killed = threading.Event(), []
+
+    def commands():
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                yield process, process.cmdline()
+
+    def kill():
+        while not over.wait(0.05):
+            found = list(commands())
+            if begun and not any(command == ["sleep", "300"] for _, command in found):
+                continue
+            for process, command in found:
+                if process not in killed and any("ipykernel_launcher" in part for part in command):
+                    with contextlib.suppress(psutil.Error):
+                        process.kill()
+                        killed.append(process)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    graded = grade(cell)
+    over.set()
+    thread.join()
+    return graded, len(killed)
+
+
+SLEEPS = f"import subprocess\nsubprocess.run(['sleep', '300'])\n{ALL_SAMPLES}"
+
+
 def test_a_kernel_killed_from_outside_looks_like_one_that_ended_itself(grade):
     """The kernel is the participant's own process, so its death is theirs: nobody could tell who sent the signal.
 
     What can be told, a kill by the machine's out-of-memory killer, is ours; see `test_limits`.
     """
-    over = threading.Event()
-    killed = []
-
-    def kill_the_kernel():
-        while not over.wait(0.05):
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    if any("ipykernel_launcher" in part for part in process.cmdline()):
-                        process.kill()
-                        killed.append(process)
-                        return
-                except psutil.Error:
-                    continue
-
-    thread = threading.Thread(target=kill_the_kernel)
-    thread.start()
-    graded = grade("import time\ntime.sleep(300)\n" + ALL_SAMPLES)
-    over.set()
-    thread.join()
-    assert len(killed) == 1
+    graded, kills = kill_kernels(grade, SLEEPS, begun=True)
+    assert kills == 1
     assert (graded.status, graded.record["verdict"]) == (1, "RuntimeError")
     assert "ended after 0 answered batches" in graded.record["message"]
+
+
+@pytest.mark.slow
+def test_a_kernel_killed_before_its_solution_cell_is_our_failure(grade):
+    """Nothing of the participant had run: it is tried again, and then it is ours."""
+    graded, kills = kill_kernels(grade, SLEEPS, begun=False)
+    assert kills == 3
+    assert (graded.status, graded.record["verdict"]) == (3, "InfrastructureError")
+    assert "ended before its solution cell began" in graded.record["message"]
 
 
 def test_training_data_that_vanishes_is_our_fault(grade, light, data, tmp_path, monkeypatch):

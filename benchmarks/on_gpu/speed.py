@@ -24,7 +24,7 @@ SHOWN_COUNTS = 12
 PHASES = {
     "imports": "imports, and the card's name",
     "starting": "the notebook's kernel starts, beside it torch, data and warm-up",
-    "solution cell": "solution cell, and what the kernel still needs to start",
+    "solution cell": "solution cell, and the first batch",
     "epoch 1 of 6": "training, its function, and the end of the notebook",
 }
 

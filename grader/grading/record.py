@@ -35,7 +35,7 @@ class Record:
             waits for the notebook, from when its solution cell may start to its connection, and from each request to
             its answer.
         answer_seconds: of these, spent waiting for the participant's function.
-        guard, seconds: wall clock of the whole grading, granted and used, in seconds.
+        guard: wall clock granted from when notebook and training were ready; seconds: of the whole grading; in seconds.
         sandbox: "bwrap", or "none": not isolated.
         solution_sha256, template_sha256: the solution cell and the code of the locked cells.
         data_sha256, split_sha256: the training and validation data, and the split that was scored.

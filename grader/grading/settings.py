@@ -24,7 +24,7 @@ class Settings:
         backend: how the notebook is isolated.
         image: the image of a container; other backends need none.
         seconds: the participant's clock; None for the task's own limit.
-        guard: wall clock of the whole grading; None for the task's own.
+        guard: see `grader.sandbox.Limits`; None for the task's own.
         epochs: of the training; fewer than the task's only to try something out.
         progress: whether to draw progress bars.
         tell: is told how far the grading is: "starting", "solution cell", "epoch 1 of 6" and so on, "scoring"; None to

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 FAREWELL_SECONDS = 20.0
+SAID = 500  # characters of what it printed last, to tell why it ended
 DEADLINE_SLACK_SECONDS = 30.0  # the watchdog, on however busy a machine, is to end it before the gateway does
 
 
@@ -156,7 +157,9 @@ def run_training(submission: Submission, folder: DataFolder, splits: Splits, set
             elif reason := running.lost():
                 raise SandboxLost(f"{reason}; grade again")
             elif not clock.read().begun:
-                said = error_in_notebook(executed) or "it said nothing"
+                said = (
+                    error_in_notebook(executed) or output.decode(errors="replace").strip()[-SAID:] or "it said nothing"
+                )
                 raise SandboxLost(f"the notebook ended before its solution cell began: {plain_message(said)}")
             else:
                 fault = early_end(executed, len(gateway.selections))
