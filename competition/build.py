@@ -34,11 +34,10 @@ from competition.manifest import (
     REDRAW_PREFIX,
     TRUTH_COLUMNS,
     is_training_draw,
-    public_sha256,
     truth_file,
 )
 from competition.noise import NoiseRates, found_matrix, noisy_labels
-from competition.notebook import NOTEBOOK_FILE, Origin, build_notebook, notebook_text
+from competition.notebook import NOTEBOOK_FILE, build_notebook, notebook_text, origin_of
 from competition.pool import Pool
 from competition.profiles import Profile
 from competition.scratch import scratch_folder
@@ -292,10 +291,10 @@ def build_data(
         write_manifest(private, manifest)
         handed_out = {**shared, "splits": {name: entries[name] for name in PUBLIC_SPLITS}}
         write_manifest(public, handed_out)
-        notebook = notebook_text(build_notebook(Origin(public_sha256(handed_out), opening=opening)))
-        (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
         if opening is not None:
             (public / STORY_FILE).write_text(opening, encoding="utf-8")
+        notebook = notebook_text(build_notebook(origin_of(public)))
+        (public / NOTEBOOK_FILE).write_text(notebook, encoding="utf-8")
         write_handout(public, kit_url)
         try:
             root.rename(out)  # never into a folder that somebody made meanwhile, as shutil.move would

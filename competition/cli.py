@@ -19,17 +19,16 @@ from rich.table import Table
 
 from competition.errors import CellError, CompetitionError, SourceError
 from competition.foreign_text import plain_name
-from competition.manifest import public_sha256, read_manifest
 from competition.notebook import (
     NOTEBOOK_FILE,
-    Origin,
     build_notebook,
     graft,
     notebook_text,
+    origin_of,
 )
 from competition.packaging import read_solution, write_notebook
 from competition.profiles import CLEAN_PRIOR, MAX_IMAGES, NOISE, PROFILES, ProfileName, own_noise, own_profile
-from competition.story import opening_of, read_opening
+from competition.story import read_opening
 
 if TYPE_CHECKING:
     from competition.pool import Pool
@@ -217,7 +216,7 @@ def build_notebook_command(
         if ids or data is not None:
             public = (data or Path("data")) / "public"
             zips = {name: zip_sha256(public / f"{name}.zip") for name in ids}
-            origin = Origin(public_sha256(read_manifest(public)), ids, zips, opening_of(public))
+            origin = origin_of(public, ids, zips)
         text = notebook_text(build_notebook(origin))
         if not check:
             write_notebook(output, text)

@@ -20,7 +20,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from competition.errors import CellError
-from competition.story import whole_story
+from competition.manifest import public_sha256, read_manifest
+from competition.story import opening_of, whole_story
 from competition.task.cells import SOLUTION_MARKER, has_marker, locked_name
 
 NOTEBOOK_FILE = "starter_notebook.ipynb"
@@ -54,6 +55,19 @@ class Origin:
     drive_ids: dict[str, str] = field(default_factory=dict)
     zip_sha256: dict[str, str] = field(default_factory=dict)
     opening: str | None = None
+
+
+def origin_of(
+    public: Path, drive_ids: dict[str, str] | None = None, zip_sha256: dict[str, str] | None = None
+) -> Origin:
+    """Return what a notebook for this public part of the data knows of it; see `Origin`.
+
+    Raises:
+        DataError: its manifest is missing.
+        SourceError: its story is none.
+    """
+    checksums = public_sha256(read_manifest(public))
+    return Origin(checksums, drive_ids or {}, zip_sha256 or {}, opening_of(public))
 
 
 def module_text(name: str) -> str:

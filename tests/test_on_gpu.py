@@ -147,10 +147,9 @@ def test_what_torch_was_built_with_is_known_without_loading_it():
     assert ran.stdout.split() == ["True", "True", "False"]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is so without a GPU")
 def test_a_card_that_torch_cannot_use_is_our_failure(data):
     """Where the driver names a card and torch cannot use it, the grading says so and what to do."""
-    if torch.cuda.is_available():
-        pytest.skip("says what is so without a GPU")
     record, _ = grading.grade(
         notebook_text(graft("")).encode(), Settings(data, "val", device="cuda", backend=Backend.NONE)
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,13 @@ def steps_of_a_training(plan: Plan, public: Path, found: Found) -> None:
         found.row(f"per step: {name}", f"{counted[name]:.2f}")
 
 
-def attempt(body: Callable[..., None], what: str, *arguments: Any) -> None:
-    """Run one of several measurements; one that fails gets a row, and stops no other. `arguments` end with the rows."""
+@contextmanager
+def failure_as_row(what: str, found: Found) -> Iterator[None]:
+    """Let a measurement whose command fails have a row for that, and stop no other."""
     try:
-        body(*arguments)
+        yield
     except CommandError as error:
-        arguments[-1].row(what, str(error), False)
+        found.row(what, str(error), False)
 
 
 def gradings_at_once(plan: Plan, data: Path, at_once: int, rates: dict[int, float], found: Found) -> float:
@@ -106,11 +108,13 @@ def measure(plan: Plan, found: Found) -> None:
     found.row("bare training, full", f"{bare:.1f} s, {images / bare:,.0f} images/s", met)
     test_a = open_verified(folder, "test_a").dataset
     found.row("score test_a", f"{timed(lambda: evaluate(models, test_a))[0]:.2f} s")
-    attempt(steps_of_a_training, "per step", plan, public, found)
+    with failure_as_row("per step", found):
+        steps_of_a_training(plan, public, found)
     rates: dict[int, float] = {}
     whole = gradings_at_once(plan, data, 1, rates, found)
     met = plan.dry_run or whole <= GRADING_SECONDS
     found.row("whole grading, full", f"{whole:.1f} s, {whole / bare:.2f} times the bare training", met)
-    attempt(phases_of_a_grading, "the grading by phases", plan, data, found)
+    with failure_as_row("the grading by phases", found):
+        phases_of_a_grading(plan, data, found)
     for at_once in (2,) if plan.dry_run else (8, 4, 2):  # what counts most first
         gradings_at_once(plan, data, at_once, rates, found)

@@ -32,14 +32,13 @@ from competition.manifest import (
 )
 from competition.notebook import (
     NOTEBOOK_FILE,
-    Origin,
     build_notebook,
     notebook_text,
+    origin_of,
     starter_text,
     template_sha256,
 )
 from competition.scratch import scratch_folder
-from competition.story import opening_of
 from grader import grading
 from grader.contest.options import StoreOption
 from grader.contest.readiness import (
@@ -158,8 +157,7 @@ def notebook_of(public: Path) -> Check:
     try:
         found = path.read_text(encoding="utf-8")
         ids, zips = written_values(found)
-        origin = Origin(public_sha256(read_manifest(public)), ids, zips, opening_of(public))
-        return notebook_check(path, found, notebook_text(build_notebook(origin)))
+        return notebook_check(path, found, notebook_text(build_notebook(origin_of(public, ids, zips))))
     except FileNotFoundError:
         return notebook_check(path, None, "")
     except (OSError, ValueError, CompetitionError):

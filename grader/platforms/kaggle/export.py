@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from competition.manifest import public_sha256, read_manifest
-from competition.notebook import NOTEBOOK_FILE, Origin
+from competition.notebook import NOTEBOOK_FILE, origin_of
 from competition.pool import LICENSE_FILE
-from competition.story import opening_of
 from competition.splits import Split, open_split
 from competition.task.constants import BATCH_SIZE, NUM_EPOCHS
 from grader.contest_file import Contest
@@ -112,7 +111,7 @@ def texts(target: Target, contest: Contest, data: Path, splits: dict[str, Split]
             files.kernel_metadata(target.owner, metric, METRIC_FILE, private=True, datasets=[dataset["id"]])
         ),
         "metric-data/dataset-metadata.json": as_json(dataset),
-        f"starter/{NOTEBOOK_FILE}": starter_for_kaggle(Origin(checksums, opening=opening_of(data / "public"))),
+        f"starter/{NOTEBOOK_FILE}": starter_for_kaggle(origin_of(data / "public")),
         "starter/kernel-metadata.json": as_json(
             files.kernel_metadata(target.owner, starter, NOTEBOOK_FILE, private=True, competitions=[target.slug])
         ),
